@@ -1,0 +1,55 @@
+"""The one way to PostgreSQL: an async engine on asyncpg, and sessions on it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def make_engine(
+    url: str,
+    *,
+    pool_size: int,
+    statement_timeout: timedelta,
+    server_settings: Mapping[str, str] | None = None,
+) -> AsyncEngine:
+    """An engine whose sessions speak UTC, give up a statement after `statement_timeout` and a lock after half of it.
+
+    Args:
+        url: `postgresql://…`; the driver is ours to choose.
+        pool_size: connections kept open; a call waits for one at most 2 s (then `sqlalchemy.exc.TimeoutError`).
+    """
+    milliseconds = int(statement_timeout.total_seconds() * 1000)
+    settings = {
+        "application_name": "journeys-api",
+        "timezone": "UTC",
+        "statement_timeout": str(milliseconds),
+        "lock_timeout": str(milliseconds // 2),
+        "idle_in_transaction_session_timeout": "30000",
+        "jit": "off",
+        **(server_settings or {}),
+    }
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=2,
+        pool_pre_ping=False,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={"server_settings": settings, "timeout": 5},
+    )
+
+
+def make_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions that keep what they loaded after the commit: nothing is read again behind the caller's back."""
+    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)

@@ -1,0 +1,85 @@
+"""Every setting of the product: one frozen object, built in `app.py` and `cli.py` and passed down."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment (`JOURNEYS_…`) and from `.env`; a value that does not fit stops the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="JOURNEYS_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    database_url: str | None = None
+    """`postgresql://user:password@host:port/name`, PostgreSQL 15 or later. Unset: an embedded server under `data_dir`."""
+
+    data_dir: Path = Path(".data")
+    """Where the embedded PostgreSQL, the generated secrets and the Maildir live."""
+
+    database_pool_size: int = Field(default=8, ge=1, le=100)
+    """Connections that one process keeps; 4 to 8 is where throughput stops growing."""
+
+    statement_timeout: timedelta = timedelta(seconds=10)
+    """A statement of an API call that runs longer is cancelled and answered with 503."""
+
+    admin_api_key: SecretStr | None = None
+    """The administrator's key. Unset on the embedded server: made on the first start and kept in the data directory."""
+
+    secret_key: SecretStr | None = None
+    """Keys the hashes of API keys and sessions and signs links. Unset on the embedded server: made and kept, as above."""
+
+    host: str = "127.0.0.1"
+    """The address that `serve` listens on."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """The port that `serve` listens on; 0 takes a free one and prints it."""
+
+    public_url: str | None = None
+    """The address that people and clients reach this server by; links are made from it, never from a Host header."""
+
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:port` or `smtps://…`. Unset: mail is written to a Maildir."""
+
+    mail_dir: Path | None = None
+    """The Maildir used without `smtp_url`; by default `mail` in the data directory."""
+
+    rate_limits: Literal["on", "off"] = "on"
+    """`off` is for tests and benchmarks only; the server warns at start."""
+
+    rate_limit_storage_uri: str | None = None
+    """`redis://host:port/0` (Redis or Valkey). Needed as soon as more than one process serves; unset: memory."""
+
+    trusted_proxies: str = ""
+    """Comma list of addresses or networks whose `X-Forwarded-For` is believed; empty: nobody's."""
+
+    session_lifetime: timedelta = timedelta(days=30)
+    """How long a login session lives."""
+
+    metrics_public: bool = False
+    """Whether `/metrics` answers without the admin key."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe event that is written."""
+
+    body_timeout: timedelta = timedelta(seconds=20)
+    """How long a client may take to send a request body before it is answered with 408."""
+
+    shutdown_grace: timedelta = timedelta(seconds=20)
+    """How long requests in flight may take to finish once the server was asked to stop."""
+
+    @field_validator("admin_api_key", "secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters")
+        return value
+
+    @field_validator("rate_limit_storage_uri", "database_url", "public_url", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
