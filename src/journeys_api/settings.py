@@ -16,7 +16,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = None
-    """`postgresql://user:password@host:port/name`, PostgreSQL 15 or later. Unset: an embedded server under `data_dir`."""
+    """`postgresql://user:password@host:port/name`, PostgreSQL 15 or later. Unset: embedded, under `data_dir`."""
 
     data_dir: Path = Path(".data")
     """Where the embedded PostgreSQL, the generated secrets and the Maildir live."""
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     """The administrator's key. Unset on the embedded server: made on the first start and kept in the data directory."""
 
     secret_key: SecretStr | None = None
-    """Keys the hashes of API keys and sessions and signs links. Unset on the embedded server: made and kept, as above."""
+    """Keys the hashes of API keys and sessions, signs links. Unset on the embedded server: made and kept, as above."""
 
     host: str = "127.0.0.1"
     """The address that `serve` listens on."""
