@@ -1,0 +1,1 @@
+"""Who may call: users, groups, permissions, administrators, sessions and API keys."""

@@ -1,0 +1,156 @@
+"""The application: settings in, ASGI out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from journeys_api import __version__
+from journeys_api.clock import Clock, SystemClock
+from journeys_api.commands import catalog
+from journeys_api.commands.registry import COMMANDS
+from journeys_api.db import make_engine, make_sessions
+from journeys_api.http.doors import Doors, is_door
+from journeys_api.http.metrics import Metrics
+from journeys_api.http.openapi import openapi_document
+from journeys_api.http.parameters import Given
+from journeys_api.http.principals import Principals, find_credentials
+from journeys_api.http.rate_limits import RateLimits
+from journeys_api.migrate import schema_is_current
+from journeys_api.settings import Settings
+
+log = structlog.get_logger()
+
+assert catalog, "the catalog fills the table of commands"
+
+
+class Application:
+    """The whole HTTP side: the doors ahead of the router, the application's own pages behind them."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, processes: int = 1) -> None:
+        if settings.database_url is None or settings.secret_key is None or settings.admin_api_key is None:
+            raise ValueError("database_url, secret_key and admin_api_key must be set")
+        self.settings = settings
+        self.engine = make_engine(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            statement_timeout=settings.statement_timeout,
+        )
+        self.sessions = make_sessions(self.engine)
+        self.rate_limits = RateLimits(
+            storage_uri=settings.rate_limit_storage_uri,
+            enabled=settings.rate_limits == "on",
+            processes=processes,
+        )
+        self.metrics = Metrics()
+        self.principals = Principals(
+            sessions=self.sessions,
+            pepper=settings.secret_key.get_secret_value().encode(),
+            admin_api_key=settings.admin_api_key.get_secret_value(),
+        )
+        self._doors = Doors(
+            settings=settings,
+            sessions=self.sessions,
+            clock=clock,
+            principals=self.principals,
+            rate_limits=self.rate_limits,
+            metrics=self.metrics,
+        )
+        self._draining = False
+        self._pages = self._make_pages()
+        # uvicorn types ASGI by its own protocol classes, Starlette by mappings; at run time they are the same
+        self._app = cast(
+            ASGIApp, ProxyHeadersMiddleware(cast(Any, self._dispatch), trusted_hosts=settings.trusted_proxies or [])
+        )
+
+    def drain(self) -> None:
+        """Say on `/readyz` that no more calls should come; those that come all the same are answered."""
+        self._draining = True
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        self.rate_limits.close()
+        await self.engine.dispose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._app(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # the doors find a command in a dict; FastAPI's router would try route after route
+        if scope["type"] == "http" and is_door(scope["path"]):
+            await self._doors(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+    def _make_pages(self) -> FastAPI:
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            if self.settings.rate_limits == "off":
+                log.warning("rate_limits_off")
+            yield
+            await self.close()
+
+        pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, redoc_url=None)
+        document = openapi_document(COMMANDS.values(), public_url=self.settings.public_url)
+
+        def openapi() -> dict[str, Any]:
+            return document
+
+        pages.openapi = openapi  # type: ignore[method-assign]
+
+        @pages.get("/healthz", include_in_schema=False)
+        async def healthz() -> dict[str, str]:
+            """Whether the process answers; asks nothing of the database."""
+            return {"status": "ok"}
+
+        @pages.get("/readyz", include_in_schema=False)
+        async def readyz() -> JSONResponse:
+            """Whether calls should be sent here: the database answers, its schema is ours, no shutdown has begun."""
+            reason = "draining" if self._draining else await self._database_trouble()
+            if reason is None:
+                return JSONResponse({"status": "ready"})
+            return JSONResponse({"status": "not ready", "reason": reason}, 503, headers={"Retry-After": "5"})
+
+        @pages.get("/metrics", include_in_schema=False)
+        async def metrics(request: Request) -> Response:
+            """Prometheus text; with the admin key unless `metrics_public`."""
+            if not self.settings.metrics_public:
+                query = {name.lower(): value for name, value in request.query_params.items()}
+                found = find_credentials(request.scope, Given(query=query, body={}))
+                if not any(self.principals.is_admin_key(key) for key in (*found.admin_keys, *found.keys)):
+                    return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+            return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+        return pages
+
+    async def _database_trouble(self) -> str | None:
+        try:
+            async with asyncio.timeout(2), self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+                return None if await schema_is_current(connection) else "migrations"
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return "database"
+
+
+def create_app(settings: Settings, *, clock: Clock | None = None, processes: int = 1) -> Application:
+    """The application for settings in which database URL and secrets are filled in.
+
+    Args:
+        processes: how many processes serve together; each counts its share when the rate limit's store is away.
+    """
+    return Application(settings, clock=clock or SystemClock(), processes=processes)
+
+
+def app_from_environment() -> Application:
+    """The application of one of several server processes: everything comes from `JOURNEYS_…`."""
+    return create_app(Settings())

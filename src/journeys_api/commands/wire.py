@@ -1,0 +1,23 @@
+"""How values look on the wire, the same for every noun."""
+
+from datetime import UTC, date, datetime
+
+
+def instant(value: datetime | None, *, absent: str | None = "0000-00-00 00:00:00") -> str | None:
+    """`YYYY-MM-DD HH:MM:SS`, UTC; None as `absent` (the vendor writes a zero date)."""
+    return absent if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def day(value: date) -> str:
+    """`YYYY-MM-DD`."""
+    return value.isoformat()
+
+
+def yes_no(value: bool) -> str:
+    """The vendor's `Yes` and `No`."""
+    return "Yes" if value else "No"
+
+
+def money(cents: int) -> float | int:
+    """Currency units of whole cents; whole amounts as integers."""
+    return cents // 100 if cents % 100 == 0 else cents / 100

@@ -1,0 +1,1 @@
+"""The doors: bytes to calls and outcomes to bytes. No domain rules."""

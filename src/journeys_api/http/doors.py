@@ -1,0 +1,314 @@
+"""Both doors: find the command, read its parameters, run it in one transaction, render what came of it.
+
+Evaluation order (rulings 1): transport → credential → permission → rate limit → parameters → handler.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.types import Receive, Scope, Send
+
+from journeys_api.clock import Clock
+from journeys_api.commands.call import Call, Principal
+from journeys_api.commands.registry import COMMANDS, Command, Rejection
+from journeys_api.db import Sessions
+from journeys_api.errors import DomainError, NotReadable, TooManyRequests
+from journeys_api.http import envelopes
+from journeys_api.http.envelopes import Answer, Door
+from journeys_api.http.metrics import Metrics
+from journeys_api.http.parameters import (
+    BodyTooLarge,
+    BodyTooSlow,
+    ClientGone,
+    Given,
+    header,
+    read_body,
+    read_parameters,
+)
+from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
+from journeys_api.http.rate_limits import Quota, RateLimits
+from journeys_api.settings import Settings
+from journeys_api.strict_json import fold
+
+log = structlog.get_logger()
+
+API_PREFIX = "/api/v1/"
+LEGACY_NAME = "api.php"
+LEGACY_METHODS = ("GET", "POST")
+RETRIED = frozenset({"40001", "40P01"})
+"""Serialization failure and deadlock: the whole transaction is tried again."""
+AWAY = ("08", "57P", "53", "55P03", "57014", "25006")
+"""SQLSTATEs that say the database cannot serve now: 503, not 500."""
+TRIES = 4
+_EVERY_ANSWER = (
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What path and method say, before anything is read."""
+
+    door: Door
+    command: Command | None
+    """None at the legacy door: the parameters will say."""
+    refusal: Answer | None = None
+
+
+def is_door(path: str) -> bool:
+    """Whether a path belongs to one of the doors; all others are the application's own pages."""
+    return _is_legacy(path) or _collapsed(path).startswith(API_PREFIX) or _collapsed(path) == API_PREFIX[:-1]
+
+
+def _collapsed(path: str) -> str:
+    while "//" in path:
+        path = path.replace("//", "/")
+    return path
+
+
+def _is_legacy(path: str) -> bool:
+    return LEGACY_NAME in path.split("/")
+
+
+class Doors:
+    """The ASGI application of `/api/v1/*` and `/api.php`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        sessions: Sessions,
+        clock: Clock,
+        principals: Principals,
+        rate_limits: RateLimits,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._clock = clock
+        self._principals = principals
+        self._rate_limits = rate_limits
+        self._metrics = metrics
+        self._routes = {route: made for made in COMMANDS.values() for route in made.routes}
+        self._methods: dict[str, list[str]] = {}
+        for method, path in self._routes:
+            self._methods.setdefault(path, []).append(method)
+        # the command of a legacy call may stand in the body: as much is read as the most generous command takes
+        self._longest_body = max(made.body_limit for made in COMMANDS.values())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        routed = self._route(scope)
+        command_name = routed.command.name if routed.command else "-"
+        as_xml = False
+        close = False
+        started = time.perf_counter()
+        self._metrics.in_flight.inc()
+        try:
+            if routed.refusal is not None:
+                answer = routed.refusal
+            else:
+                try:
+                    limit = routed.command.body_limit if routed.command else self._longest_body
+                    body = await read_body(
+                        scope, receive, limit=limit, seconds=self._settings.body_timeout.total_seconds()
+                    )
+                    started = time.perf_counter()
+                    given = read_parameters(scope, body)
+                    as_xml = routed.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
+                    command = routed.command or self._named(given)
+                    if command is None:
+                        answer = envelopes.unknown_command(_text(given.merged.get("command")))
+                    else:
+                        command_name = command.name
+                        if len(body) > command.body_limit:
+                            raise BodyTooLarge
+                        answer = await self._answer(routed.door, command, scope, given)
+                except NotReadable as error:
+                    answer = envelopes.not_readable(str(error))
+                except BodyTooLarge:
+                    answer, close = envelopes.not_readable("the body is too large", status=413), True
+                except BodyTooSlow:
+                    answer, close = envelopes.not_readable("the body did not arrive in time", status=408), True
+        except ClientGone:
+            return
+        finally:
+            self._metrics.in_flight.dec()
+        seconds = time.perf_counter() - started
+        outcome = _outcome(answer)
+        self._metrics.calls.labels(routed.door.value, command_name, outcome).inc()
+        self._metrics.seconds.labels(routed.door.value, command_name).observe(seconds)
+        log.info(
+            "call_answered",
+            door=routed.door.value,
+            command=command_name,
+            status=answer.status,
+            outcome=outcome,
+            milliseconds=round(seconds * 1000, 2),
+        )
+        await _send(send, answer, as_xml=as_xml, close=close)
+
+    def _route(self, scope: Scope) -> Routed:
+        path, method = scope["path"], scope["method"]
+        if _is_legacy(path):
+            if method not in LEGACY_METHODS:
+                return Routed(Door.LEGACY, None, envelopes.wrong_method(Door.LEGACY, LEGACY_METHODS))
+            return Routed(Door.LEGACY, None)
+        path = _collapsed(path).rstrip("/")
+        command = self._routes.get((method, path))
+        if command is not None:
+            return Routed(Door.REST, command)
+        if path in self._methods:
+            return Routed(Door.REST, None, envelopes.wrong_method(Door.REST, sorted(self._methods[path])))
+        return Routed(Door.REST, None, envelopes.unknown_command(path[len(API_PREFIX) :], status=404))
+
+    @staticmethod
+    def _named(given: Given) -> Command | None:
+        return COMMANDS.get(fold(_text(given.merged.get("command") or given.query.get("command"))))
+
+    async def _answer(self, door: Door, command: Command, scope: Scope, given: Given) -> Answer:
+        client_address = (scope.get("client") or ("", 0))[0]
+        quota_headers: tuple[tuple[bytes, bytes], ...] = ()
+        try:
+            try:
+                principal = await self._principals.identify(
+                    command,
+                    find_credentials(scope, given),
+                    client_address=client_address,
+                    now=self._clock.now(),
+                )
+            except CredentialRefused:
+                quota = self._rate_limits.refused_credential(client_address)
+                if not quota.allowed:
+                    return envelopes.rate_limited(quota.headers())
+                return envelopes.credential_refused(door)
+            except PermissionRefused:
+                return envelopes.permission_refused(door)
+            if _is_prefetch(scope):
+                return envelopes.permission_refused(door)
+
+            quota_of = self._quota(command, principal, client_address)
+            if quota_of is not None:
+                quota_headers = tuple(quota_of.headers())
+                if not quota_of.allowed:
+                    return envelopes.rate_limited(quota_headers)
+
+            answer = await self._run(door, command, principal, client_address, given.merged)
+        except TooManyRequests as error:
+            return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if not _is_away(error):
+                log.exception("call_failed", command=command.name)
+                return envelopes.internal_failure()
+            log.warning("database_away", command=command.name, error=type(error).__name__)
+            return envelopes.internal_failure(status=503)
+        except NotReadable as error:
+            answer = envelopes.not_readable(str(error))
+        except Exception:
+            log.exception("call_failed", command=command.name)
+            return envelopes.internal_failure()
+        return replace(answer, headers=(*answer.headers, *quota_headers))
+
+    def _quota(self, command: Command, principal: Principal, client_address: str) -> Quota | None:
+        if principal.kind == "anonymous":
+            return self._rate_limits.hit_address(client_address) if command.counts_addresses else None
+        if command.limit is None:
+            return None
+        return self._rate_limits.hit_command(account=principal.account, command=command.name, limit=command.limit)
+
+    async def _run(
+        self, door: Door, command: Command, principal: Principal, client_address: str, given: Mapping[str, Any]
+    ) -> Answer:
+        """Run one command in one transaction, committed before the answer is rendered."""
+        try:
+            arguments = command.read(given)
+            for attempt in range(1, TRIES + 1):
+                try:
+                    async with self._sessions.begin() as session:
+                        call = Call(
+                            session=session,
+                            now=self._clock.now(),
+                            principal=principal,
+                            client_address=client_address,
+                            settings=self._settings,
+                            failed_logins=self._rate_limits,
+                        )
+                        body = await command.handler(call, **arguments)
+                    break
+                except DBAPIError as error:
+                    if attempt == TRIES or _sqlstate(error) not in RETRIED:
+                        raise
+                    log.info("call_retried", command=command.name, sqlstate=_sqlstate(error))
+                    await asyncio.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter, no secret)
+            if command.changes_principals:
+                self._principals.forget()
+            return envelopes.success(door, body)
+        except Rejection as rejection:
+            return envelopes.refusal(door, command.envelope, rejection.refusals, rejection.extra)
+        except DomainError as error:
+            refusal = command.refusal_of(error)
+            if refusal is None:
+                raise
+            return envelopes.refusal(door, command.envelope, [refusal], error.extra)
+        except (TooManyRequests, NotReadable):
+            raise
+        except Exception as error:
+            if command.failure is None or _is_away(error):
+                raise
+            log.exception("call_failed", command=command.name)
+            return envelopes.refusal(door, command.envelope, [command.failure], {})
+
+
+def _text(value: Any) -> str:
+    return value[:200] if isinstance(value, str) else ""
+
+
+def _is_prefetch(scope: Scope) -> bool:
+    """Whether a browser asks on its own account: a prefetch, or a page of another site (reliability S98)."""
+    purpose = (header(scope, b"sec-purpose") or header(scope, b"purpose") or header(scope, b"x-moz") or "").lower()
+    return "prefetch" in purpose
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
+
+
+def _is_away(error: BaseException) -> bool:
+    if isinstance(error, PoolTimeout | OSError):
+        return True
+    if isinstance(error, DBAPIError):
+        state = _sqlstate(error)
+        if state.startswith(AWAY):
+            return True
+        return error.connection_invalidated or (not state and isinstance(error, InterfaceError | OperationalError))
+    return False
+
+
+def _outcome(answer: Answer) -> str:
+    code = answer.body.get("ErrorCode")
+    if "Errors" in answer.body or (code is not None and code != 0):
+        return "refused" if answer.status < 500 else "failed"
+    return "succeeded"
+
+
+async def _send(send: Send, answer: Answer, *, as_xml: bool, close: bool) -> None:
+    body, content_type = envelopes.rendered(answer, as_xml=as_xml)
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        *_EVERY_ANSWER,
+        *answer.headers,
+    ]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

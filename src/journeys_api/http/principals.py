@@ -1,0 +1,128 @@
+"""Who makes a call: every credential in every place is tried; valid ones must agree (rulings 2)."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from starlette.types import Scope as AsgiScope
+
+from journeys_api.accounts import service as accounts
+from journeys_api.accounts.credentials import keyed_hash, same_secret
+from journeys_api.commands.call import ANONYMOUS, Principal
+from journeys_api.commands.registry import Command, Scope
+from journeys_api.db import Sessions
+from journeys_api.http.parameters import Given, header
+
+REMEMBERED_SECONDS = 1.0
+"""How long a credential is believed without asking: the longest that a revoked one works in another process."""
+
+
+class CredentialRefused(Exception):
+    """No valid credential, or two that name different accounts: 99998."""
+
+
+class PermissionRefused(Exception):
+    """A valid credential that does not reach the command: 99999."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The credentials of one request, by kind; empty ones are left out."""
+
+    sessions: tuple[str, ...]
+    keys: tuple[str, ...]
+    admin_keys: tuple[str, ...]
+
+
+def find_credentials(scope: AsgiScope, given: Given) -> Credentials:
+    """Collect them from parameters, then headers. What is not text is no credential."""
+    bearer = header(scope, b"authorization") or ""
+    scheme, _, token = bearer.partition(" ")
+    bearers = [token.strip()] if scheme.lower() == "bearer" else []
+    return Credentials(
+        sessions=_texts(given.every("sessionid")),
+        keys=_texts([*given.every("apikey"), header(scope, b"apikey"), *bearers]),
+        admin_keys=_texts([*given.every("adminapikey"), header(scope, b"adminapikey")]),
+    )
+
+
+def _texts(values: list[Any]) -> tuple[str, ...]:
+    # a key of digits only may come as a JSON number; a length no key has is not worth a hash
+    texts = (str(value) if isinstance(value, int) else value for value in values)
+    return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and 0 < len(text) <= 512))
+
+
+class Principals:
+    """Turns credentials into principals and remembers them for a second."""
+
+    def __init__(self, *, sessions: Sessions, pepper: bytes, admin_api_key: str) -> None:
+        self._sessions = sessions
+        self._pepper = pepper
+        self._admin_api_key = admin_api_key
+        self._remembered: dict[tuple[str, bytes, str], tuple[float, Principal | None]] = {}
+        self._generation = 0
+
+    def forget(self) -> None:
+        """Ask the database again for everybody: a call may have changed who is who."""
+        self._remembered.clear()
+        self._generation += 1
+
+    def is_admin_key(self, key: str) -> bool:
+        """Whether this is the configured administrator's key."""
+        return same_secret(key, self._admin_api_key)
+
+    async def identify(
+        self, command: Command, credentials: Credentials, *, client_address: str, now: datetime
+    ) -> Principal:
+        """Who calls.
+
+        Raises:
+            CredentialRefused: none is valid, or two valid ones name different accounts.
+            PermissionRefused: the caller is known and may not call this command.
+        """
+        found = {
+            principal.account: principal
+            for principal in await self._valid(credentials, client_address=client_address, now=now)
+        }
+        if command.scope is Scope.PUBLIC:
+            return next(iter(found.values())) if len(found) == 1 else ANONYMOUS
+        if len(found) != 1:
+            raise CredentialRefused
+        principal = next(iter(found.values()))
+        wanted = {Scope.USER: ("user",), Scope.ADMIN: ("admin",)}.get(command.scope, ("user", "admin"))
+        if principal.kind not in wanted or not principal.may(command.permission):
+            raise PermissionRefused
+        return principal
+
+    async def _valid(self, credentials: Credentials, *, client_address: str, now: datetime) -> list[Principal]:
+        found: list[Principal | None] = []
+        for key in (*credentials.admin_keys, *credentials.keys):
+            if self.is_admin_key(key):
+                found.append(Principal("admin"))
+        for key in credentials.keys:
+            found.append(await self._remember("key", key, client_address=client_address, now=now))
+        for session_id in credentials.sessions:
+            found.append(await self._remember("session", session_id, client_address=client_address, now=now))
+        return [principal for principal in found if principal is not None]
+
+    async def _remember(self, kind: str, secret: str, *, client_address: str, now: datetime) -> Principal | None:
+        secret_hash = keyed_hash(self._pepper, secret)
+        place = (kind, secret_hash, client_address)
+        remembered = self._remembered.get(place)
+        if remembered is not None and remembered[0] > time.monotonic():
+            return remembered[1]
+        generation = self._generation
+        async with self._sessions() as session:
+            if kind == "key":
+                principal = await accounts.principal_of_key(
+                    session, key_hash=secret_hash, client_address=client_address
+                )
+            else:
+                principal = await accounts.principal_of_session(session, session_hash=secret_hash, now=now)
+        # what was read before a change must not be believed after it; and unknown secrets must not fill the memory
+        if generation == self._generation and principal is not None:
+            if len(self._remembered) > 50_000:
+                self._remembered.clear()
+            self._remembered[place] = (time.monotonic() + REMEMBERED_SECONDS, principal)
+        return principal
