@@ -1,8 +1,12 @@
 """Imports every module that declares commands: importing this one makes `registry.COMMANDS` whole."""
 
-import importlib
+from journeys_api.accounts import commands as accounts
+from journeys_api.emails import commands as emails
+from journeys_api.fields import commands as fields
+from journeys_api.journeys import commands as journeys
+from journeys_api.lists import commands as lists
+from journeys_api.subscribers import commands as subscribers
+from journeys_api.suppressions import commands as suppressions
+from journeys_api.tags import commands as tags
 
-MODULES: tuple[str, ...] = ()
-
-for _module in MODULES:
-    importlib.import_module(_module)
+MODULES = (accounts, emails, fields, journeys, lists, subscribers, suppressions, tags)

@@ -1,0 +1,1 @@
+"""Email contents, sender domains, SMS gateways."""

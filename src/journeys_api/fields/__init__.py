@@ -1,0 +1,1 @@
+"""Custom fields: what subscribers may have values for."""

@@ -1,0 +1,1 @@
+"""The commands of custom fields (AC 2.7)."""

@@ -1,0 +1,1 @@
+"""The commands of journeys (journey-api-documentation)."""

@@ -1,0 +1,1 @@
+"""The commands of subscribers (AC 2.5, 2.6)."""

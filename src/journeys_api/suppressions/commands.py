@@ -1,0 +1,1 @@
+"""The commands of suppressions (AC 2.11)."""

@@ -1,0 +1,1 @@
+"""The commands of tags (AC 2.6)."""
