@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     shutdown_grace: timedelta = timedelta(seconds=20)
     """How long requests in flight may take to finish once the server was asked to stop."""
 
+    drain_delay: timedelta = timedelta(seconds=0.5)
+    """How long `/readyz` answers 503 before the server stops taking connections: as long as a proxy needs to notice."""
+
     @field_validator("admin_api_key", "secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:

@@ -57,9 +57,8 @@ def whole(value: Any, *, least: int = 0, most: int = MAX_ID) -> int:
     """A whole number in ASCII digits between two bounds; `-1`, `1.0`, `1e3`, `１２` and `true` are Unreadable."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise Unreadable
-    if isinstance(value, str):
-        if not _DIGITS.fullmatch(value):
-            raise Unreadable
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise Unreadable
     number_read = int(value)
     if not least <= number_read <= most:
         raise Unreadable

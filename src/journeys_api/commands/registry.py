@@ -101,8 +101,8 @@ class Param:
     source: str | None = None
     """Where it comes from when the command's own page lacks it."""
     refers_to: str | None = None
-    """What an id names: `journey`, `action`, `list`, `subscriber`, `tag`, `field`, `email`, `user`, `group` …. From it the
-    tests derive that another account's id is answered like a missing one."""
+    """What an id names: `journey`, `action`, `list`, `subscriber`, `tag`, `field`, `email`, `user` …. From it the tests
+    derive that another account's id is answered like a missing one."""
     documented_type: str | None = None
     """The type that the contract prints, where it is not the reader's own."""
 

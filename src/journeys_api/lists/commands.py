@@ -17,6 +17,6 @@ from journeys_api.lists.errors import ListNotFound
     source="AC 2.4",
 )
 async def list_get(call: Call, *, list_id: int) -> Body:
-    """One list, whole. A list that is not the caller's is answered like a missing id (the vendor has no code for it)."""
+    """One list, whole. Another account's list is answered like a missing id: the vendor has no code of its own for it."""
     found = await service.get_list(call.session, owner_id=call.owner_id, list_id=list_id)
     return {"List": wire.list_row(found)}
