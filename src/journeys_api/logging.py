@@ -1,0 +1,214 @@
+"""One log on stderr: JSON lines, or colours for a terminal; ours and every library's through the same processors.
+
+No secret passes: what a key calls secret is replaced, and so is what follows such a name inside a text.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED: Final = "[redacted]"
+
+SECRET_NAMES = re.compile(
+    r"apikey|adminkey|sessionid|password|passwd|passphrase|secret|authorization|credential|cookie|pepper|token$"
+)
+"""What a name contains, in lower case and without punctuation, if its value is nobody's business."""
+
+HINTS = re.compile(r"key|sess|pass|secret|auth|cred|cookie|pepper|token|://|%", re.IGNORECASE)
+"""A text without any of these needs no closer look; most have none."""
+
+URL_PASSWORD = re.compile(r"(?P<start>(?<![a-zA-Z0-9+.\-])[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s:/@]*):(?P<password>[^\s/]+)@")
+
+# What stands between a name and its value: `=` or `:`, percent-encoded once or twice too, with the quotes and
+# backslashes of JSON and reprs about them; or the comma of a pair of quoted texts.
+BETWEEN = re.compile(
+    r"(?P<encoded>%(?:25)*3[DdAa])"
+    r"|(?:[\\\"']*\s*[=:]|[\"']\s*,)\s*(?:b?(?P<escaped>\\*)(?P<quote>[\"']))?"
+)
+NAME_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_%[].+-"
+LONGEST_NAME = 100
+VALUE = re.compile(r"(?:(?:bearer|basic|digest)\s+)?[^\s&\"',;}\])\\]+", re.IGNORECASE)
+ENCODED_VALUE = re.compile(r"(?:(?!%(?:25)*26)[^\s&\"',;}\])\\])+", re.IGNORECASE)
+COOKIES = re.compile(r"[^\r\n\"']+")
+ESCAPED_VALUE = re.compile(r"[^\\\"']*")
+QUOTED_VALUE: Final = {quote: re.compile(rf"(?:\\.|[^\\{quote}])*", re.DOTALL) for quote in "\"'"}
+DEEPEST = 8
+
+
+def configure_logging(level: str) -> None:
+    """Send every log, ours and the libraries', to stderr from `level` on; may be called again."""
+    on_a_terminal = sys.stderr.isatty()
+    last: list[Processor]
+    if on_a_terminal:
+        last = [_escape_controls, structlog.dev.ConsoleRenderer(colors=True)]
+    else:
+        last = [_to_json]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    severity = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(severity),
+        logger_factory=_Stderr,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(_CurrentStderr())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_name_the_library, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(severity)
+    for name in ("uvicorn", "uvicorn.error", "alembic", "asyncio", "sqlalchemy", "httpx", "httpcore", "asyncpg"):
+        library = logging.getLogger(name)
+        library.handlers = []
+        library.propagate = True
+        # Below warnings these tell of single statements and requests, with their URLs.
+        library.setLevel(severity if name.startswith(("uvicorn", "alembic")) else max(severity, logging.WARNING))
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    access = logging.getLogger("uvicorn.access")
+    access.handlers = []
+    access.propagate = False
+
+
+def redact_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """The processor that takes secrets out of an event's fields and texts."""
+    return {key: REDACTED if _is_secret(key, value) else redact(value) for key, value in event.items()}
+
+
+def redact(value: object, depth: int = 0) -> Any:
+    """The value without its secrets: texts, and dicts and lists all the way down; other objects become their repr."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return redact_text(value)
+    if depth >= DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            redact_text(str(key)): REDACTED if _is_secret(str(key), item) else redact(item, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(item, depth + 1) for item in value]
+    if isinstance(value, bytes | bytearray):
+        return redact_text(bytes(value).decode(errors="backslashreplace"))
+    return redact_text(str(value) if isinstance(value, BaseException) else repr(value))
+
+
+def redact_text(text: str) -> str:
+    """The text without the passwords of URLs, and without what follows a secret's name and `=` or `:`."""
+    if not HINTS.search(text):
+        return text
+    text = URL_PASSWORD.sub(rf"\g<start>:{REDACTED}@", text)
+    pieces: list[str] = []
+    position = 0
+    for between in BETWEEN.finditer(text):
+        if between.start() < position:
+            continue
+        before = text[max(position, between.start() - LONGEST_NAME) : between.start()]
+        name = before[len(before.rstrip(NAME_LETTERS)) :]
+        if name and _is_secret_name(name):
+            end = _end_of_value(text, between, is_cookie=name.lower().endswith("cookie"))
+            if end > between.end():
+                pieces += [text[position : between.end()], REDACTED]
+                position = end
+    return "".join([*pieces, text[position:]])
+
+
+def _end_of_value(text: str, between: re.Match[str], *, is_cookie: bool) -> int:
+    if between["encoded"]:
+        value = ENCODED_VALUE
+    elif between["escaped"]:
+        value = ESCAPED_VALUE
+    elif between["quote"]:
+        value = QUOTED_VALUE[between["quote"]]
+    else:
+        value = COOKIES if is_cookie else VALUE
+    found = value.match(text, between.end())
+    return found.end() if found else between.end()
+
+
+@lru_cache(maxsize=4096)
+def _is_secret_name(name: str) -> bool:
+    """Compared percent-decoded (twice: a URL within a URL), in lower case, letters and digits only."""
+    if "%" in name:
+        name = unquote_plus(unquote_plus(name))
+    return SECRET_NAMES.search("".join(character for character in name.lower() if character.isalnum())) is not None
+
+
+def _is_secret(key: str, value: object) -> bool:
+    """Whether this field is withheld; numbers and truth values under such a name (`api_key_id`) are no secrets."""
+    if value is None or isinstance(value, bool | int | float):
+        return False
+    return _is_secret_name(key)
+
+
+def _name_the_library(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    record: logging.LogRecord | None = event.get("_record")
+    if record is not None:
+        event["logger"] = record.name
+    event.pop("color_message", None)
+    return event
+
+
+def _to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+CONTROLS: Final = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code not in (0x09, 0x0A)}
+
+
+def _escape_controls(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Keep a caller's text from steering the terminal; only a traceback has lines of its own."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            value = value.translate(CONTROLS)
+            event[key] = value if key in ("exception", "stack") else value.replace("\n", "\\x0a")
+    return event
+
+
+class _CurrentStderr:
+    """`sys.stderr` as it is at the moment of writing; one that is gone stops nobody's work."""
+
+    def write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+        except (OSError, ValueError):
+            return
+
+    def flush(self) -> None:
+        try:
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            return
+
+
+class _Stderr:
+    """Where structlog's own loggers write: one line, one call."""
+
+    def __init__(self, *_: object) -> None:
+        self._stderr = _CurrentStderr()
+
+    def msg(self, message: str) -> None:
+        self._stderr.write(message + "\n")
+        self._stderr.flush()
+
+    debug = info = warning = error = critical = exception = fatal = log = msg
