@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -110,8 +111,9 @@ class Param:
 class Reading:
     """What has been read of a call's input, and every code it earned. A command's `check` adds to both."""
 
-    def __init__(self, command: "Command", given: Mapping[str, Any]) -> None:
+    def __init__(self, command: "Command", given: Mapping[str, Any], *, now: datetime) -> None:
         self.command = command
+        self.now = now
         self.arguments: dict[str, Any] = {}
         self._present: set[str] = set()
         self._refusals: dict[int, Refusal] = {}
@@ -155,6 +157,11 @@ class Reading:
         """Every code so far."""
         return list(self._refusals.values())
 
+    def raise_refusals(self) -> None:
+        """End the call here when it has earned a code."""
+        if self._refusals:
+            raise Rejection(self.refusals)
+
 
 Handler = Callable[..., Awaitable[Body]]
 Check = Callable[[Reading], None]
@@ -178,6 +185,9 @@ class Command:
     envelope: Envelope = Envelope.LEGACY
     check: Check | None = None
     """Judges what only several parameters together tell; adds its codes to those of the readers."""
+    judges_stored: bool = False
+    """Whether some parameter codes depend on the stored record: the handler then takes the whole `reading`, adds to it
+    and raises `Rejection` itself."""
     failure: Refusal | None = None
     """The documented code of an internal failure; None: 100005."""
     body_limit: int = MIB
@@ -207,16 +217,18 @@ class Command:
                 return self.errors[kind].with_detail(error.detail)
         return None
 
-    def read(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The handler's arguments, from input with folded names.
+    def read(self, given: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+        """The handler's arguments, from input with folded names. `now` is what defaults of dates count from.
 
         Raises:
             Rejection: with every missing and invalid code of the call, ascending.
             NotReadable: a value that cannot be read, of a parameter without a code of its own.
         """
-        reading = Reading(self, given)
+        reading = Reading(self, given, now=now)
         if self.check is not None:
             self.check(reading)
+        if self.judges_stored:
+            return {"reading": reading}
         if reading.refusals:
             raise Rejection(reading.refusals)
         return reading.arguments

@@ -230,7 +230,7 @@ class Doors:
     ) -> Answer:
         """Run one command in one transaction, committed before the answer is rendered."""
         try:
-            arguments = command.read(given)
+            arguments = command.read(given, now=self._clock.now())
             for attempt in range(1, TRIES + 1):
                 try:
                     async with self._sessions.begin() as session:

@@ -1,0 +1,125 @@
+"""SQL of journeys."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.journeys.errors import JourneyNotFound
+from journeys_api.journeys.trees import Row
+from journeys_api.models import Journey, JourneyAction
+
+
+def owned_journeys(owner_id: int) -> Select[Journey]:
+    """The only way to a journey: whatever is built on this stays within one account, and without the deleted."""
+    return select(Journey).where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None))
+
+
+def owned_actions(owner_id: int, journey_id: int) -> Select[JourneyAction]:
+    """The present actions of a journey, in `OrderNo` order."""
+    return (
+        select(JourneyAction)
+        .where(
+            JourneyAction.journey_id == journey_id,
+            JourneyAction.owner_id == owner_id,
+            JourneyAction.removed_at.is_(None),
+        )
+        .order_by(JourneyAction.order_no)
+    )
+
+
+async def journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> Journey:
+    """The account's journey, or JourneyNotFound."""
+    found = await session.scalar(owned_journeys(owner_id).where(Journey.journey_id == journey_id))
+    if found is None:
+        raise JourneyNotFound
+    return found
+
+
+async def journey_for_update(session: AsyncSession, *, owner_id: int, journey_id: int) -> Journey:
+    """The account's journey, locked until the transaction ends, or JourneyNotFound."""
+    found = await session.scalar(owned_journeys(owner_id).where(Journey.journey_id == journey_id).with_for_update())
+    if found is None:
+        raise JourneyNotFound
+    return found
+
+
+async def actions(session: AsyncSession, *, owner_id: int, journey_id: int) -> Sequence[JourneyAction]:
+    """The present actions of a journey, in `OrderNo` order."""
+    return (await session.scalars(owned_actions(owner_id, journey_id))).all()
+
+
+async def new_action_ids(session: AsyncSession, count: int) -> list[int]:
+    """Ids for actions that will be written, so that they can point at each other."""
+    if not count:
+        return []
+    sequence = text("SELECT nextval(pg_get_serial_sequence('journey_actions', 'action_id')) FROM generate_series(1, :n)")
+    return list(await session.scalars(sequence, {"n": count}))
+
+
+async def insert_actions(
+    session: AsyncSession, rows: Sequence[Row], *, owner_id: int, journey_id: int, now: datetime
+) -> None:
+    """Write new actions, whatever their number in one statement."""
+    if rows:
+        await session.execute(
+            insert(JourneyAction),
+            [{**vars(row), "owner_id": owner_id, "journey_id": journey_id, "created_at": now} for row in rows],
+        )
+
+
+async def update_actions(session: AsyncSession, rows: Sequence[Row], *, owner_id: int, journey_id: int) -> None:
+    """Write kept actions anew, in one round trip (at most 500 rows)."""
+    if not rows:
+        return
+    table = JourneyAction.__table__
+    columns = [name for name in vars(rows[0]) if name != "action_id"]
+    statement = (
+        update(table)  # type: ignore[arg-type]
+        .where(
+            table.c.action_id == bindparam("_action_id"),
+            table.c.journey_id == journey_id,
+            table.c.owner_id == owner_id,
+        )
+        .values({name: bindparam(f"_{name}") for name in columns})
+    )
+    connection = await session.connection()
+    await connection.execute(statement, [{f"_{name}": value for name, value in vars(row).items()} for row in rows])
+
+
+async def remove_actions(
+    session: AsyncSession, *, owner_id: int, journey_id: int, action_ids: Collection[int], now: datetime
+) -> None:
+    """Mark actions as removed; their rows stay for history and statistics."""
+    if action_ids:
+        await session.execute(
+            update(JourneyAction)
+            .where(
+                JourneyAction.journey_id == journey_id,
+                JourneyAction.owner_id == owner_id,
+                JourneyAction.action_id.in_(action_ids),
+            )
+            .values(removed_at=now),
+            execution_options={"synchronize_session": False},
+        )
+
+
+async def delete_journeys(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], now: datetime
+) -> list[int]:
+    """Mark the account's journeys among these as deleted; the ids of those that were there."""
+    statement = (
+        update(Journey)
+        .where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None), Journey.journey_id.in_(journey_ids))
+        .values(deleted_at=now, status="Disabled")
+        .returning(Journey.journey_id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(await session.scalars(statement))
+
+
+async def exists(session: AsyncSession, statement: Select[Any]) -> bool:
+    """Whether a statement has a row."""
+    return bool(await session.scalar(select(func.count()).select_from(statement.limit(1).subquery())))
