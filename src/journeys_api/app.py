@@ -19,6 +19,7 @@ from journeys_api.clock import Clock, SystemClock
 from journeys_api.commands import catalog
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.db import make_engine, make_sessions
+from journeys_api.http.docs_page import add_documents
 from journeys_api.http.doors import Doors, is_door
 from journeys_api.http.metrics import Metrics
 from journeys_api.http.openapi import openapi_document
@@ -100,13 +101,8 @@ class Application:
             yield
             await self.close()
 
-        pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, redoc_url=None)
-        document = openapi_document(COMMANDS.values(), public_url=self.settings.public_url)
-
-        def openapi() -> dict[str, Any]:
-            return document
-
-        pages.openapi = openapi  # type: ignore[method-assign]
+        pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, openapi_url=None)
+        add_documents(pages, openapi_document(COMMANDS.values(), public_url=self.settings.public_url))
 
         @pages.get("/healthz", include_in_schema=False)
         async def healthz() -> dict[str, str]:
