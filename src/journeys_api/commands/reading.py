@@ -24,6 +24,7 @@ _DIGITS = re.compile(r"[0-9]{1,40}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 State = TypeVar("State", bound=StrEnum)
 
 
@@ -114,6 +115,14 @@ def _ids(value: Any) -> list[int]:
     return [whole(member) for member in comma_members(value)]
 
 
+def _known_ids(value: Any) -> list[int]:
+    digits = [member for member in comma_members(value) if _DIGITS.fullmatch(member)]
+    read = [number_read for number_read in map(int, digits) if 1 <= number_read <= MAX_ID]
+    if not read:
+        raise Unreadable
+    return read
+
+
 def _day(value: Any) -> date:
     text = scalar_text(value)
     if not _DAY.fullmatch(text):
@@ -163,6 +172,8 @@ array_of_any = Reader(array, {"type": "array", "items": {}})
 object_of_any = Reader(mapping, {"type": "object"})
 members = Reader(comma_members, {"type": "string", "description": "comma-separated; an array is accepted"})
 ids = Reader(_ids, {"type": "string", "description": "comma-separated ids; an array is accepted"})
+known_ids = Reader(_known_ids, {"type": "string", "description": "comma-separated ids; what is no id is skipped"})
+"""For deletions: members that are no ids are skipped, and a list without a single id is Unreadable."""
 as_given = Reader(lambda value: value, {})
 """For values that only the command's own check can judge."""
 
@@ -197,6 +208,20 @@ def one_of(*words: str) -> Reader:
             raise Unreadable from None
 
     return Reader(parse, {"type": "string", "enum": list(words)})
+
+
+def flag(yes: str = "Yes", no: str = "No") -> Reader:
+    """A boolean that is one of two words; unlike `boolean`, a word that is neither is Unreadable."""
+
+    def parse(value: Any) -> bool:
+        word = scalar_text(value).lower()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        raise Unreadable
+
+    return Reader(parse, {"type": "string", "enum": [yes, no]})
 
 
 def bounded_text(most: int) -> Reader:
