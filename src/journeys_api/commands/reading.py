@@ -40,7 +40,23 @@ class Reader:
     schema: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, value: Any) -> Any:
-        return self.parse(value)
+        read = self.parse(value)
+        refuse_nul(read)
+        return read
+
+
+def refuse_nul(read: Any) -> None:
+    """Unreadable when a text somewhere in the value holds NUL, which no column takes."""
+    if isinstance(read, str):
+        if "\x00" in read:
+            raise Unreadable
+    elif isinstance(read, dict):
+        for name, item in read.items():
+            refuse_nul(name)
+            refuse_nul(item)
+    elif isinstance(read, list):
+        for item in read:
+            refuse_nul(item)
 
 
 def scalar_text(value: Any) -> str:
