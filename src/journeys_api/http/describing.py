@@ -80,7 +80,9 @@ def limits(command: Command) -> str:
 
 def origin(source: str | None, *, inherited: str = CONTRACT) -> str:
     """Where something comes from, for what its command's own page lacks; empty for what stands there."""
-    return "" if source is None or source == inherited else source
+    if source is None or source == inherited:
+        return ""
+    return source if source.startswith("ours") else "the vendor's other pages"
 
 
 def parameter(param: Param, command: Command) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from journeys_api.commands import catalog
-from journeys_api.commands.registry import COMMANDS, CONTRACT, Command, Refusal
+from journeys_api.commands.registry import COMMANDS, Command, Refusal
 from journeys_api.http import describing
 
 _NOTICE = (
@@ -79,7 +79,8 @@ def _section(command: Command) -> str:
 
 
 def _origin(command: Command) -> str:
-    return "" if command.source == CONTRACT else f"Source: {command.source}."
+    source = describing.origin(command.source)
+    return f"Source: {source.rstrip('.')}." if source else ""
 
 
 def _code_row(refusal: Refusal, command: Command) -> tuple[str, str, str]:

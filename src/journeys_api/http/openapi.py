@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from journeys_api import __version__
-from journeys_api.commands.registry import Command, Envelope, Param, Refusal, Scope
+from journeys_api.commands.registry import CONTRACT, Command, Envelope, Param, Refusal, Scope
 from journeys_api.http import describing
 from journeys_api.http.doors import LEGACY_NAME
 
@@ -94,7 +94,7 @@ def _operation(command: Command, method: str, *, is_first: bool) -> Json:
 
 
 def _marks(command: Command) -> Json:
-    marks: Json = {"x-command": command.name, "x-source": command.source}
+    marks: Json = {"x-command": command.name, "x-source": describing.origin(command.source) or CONTRACT}
     if command.permission:
         marks["x-permission"] = command.permission
     if command.limit:
