@@ -106,6 +106,10 @@ class Param:
     derive that another account's id is answered like a missing one."""
     documented_type: str | None = None
     """The type that the contract prints, where it is not the reader's own."""
+    family: str | None = None
+    """For names that carry an id, such as `CustomField12`: takes every parameter whose name is this text and more.
+    The reader gets a map of what follows the text (folded) to the value, "" included; `wire` is then only how the
+    documents write the name."""
 
 
 class Reading:
@@ -118,7 +122,16 @@ class Reading:
         self._present: set[str] = set()
         self._refusals: dict[int, Refusal] = {}
         for param in command.params:
-            self._read(param, given)
+            self._read(param, given if param.family is None else {fold(param.wire): self._family(param.family, given)})
+
+    def _family(self, prefix: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
+        own = {fold(wire) for param in self.command.params for wire in (param.wire, *param.also) if not param.family}
+        length = len(prefix)
+        return {
+            name[length:]: value
+            for name, value in given.items()
+            if name.startswith(fold(prefix)) and len(name) > length and name not in own and value is not None
+        } or None
 
     def _read(self, param: Param, given: Mapping[str, Any]) -> None:
         self.arguments[param.name] = param.default
