@@ -1,0 +1,30 @@
+"""How one attempt at a delivery ended; the same for mail, webhooks and short messages."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """What an attempt means for its delivery."""
+
+    ACCEPTED = "accepted"
+    """The other side took it."""
+    DEFERRED = "deferred"
+    """It did not take it now; nothing was delivered, and trying again may help."""
+    REFUSED = "refused"
+    """It will never take it."""
+    UNKNOWN = "unknown"
+    """The connection broke after the content was handed over: it may have been taken."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One attempt's end."""
+
+    ending: Ending
+    reason: str = ""
+    """Short, for people; no address, credential or content of the message."""
+    reference: str = ""
+    """The other side's own id of what it took, where it gives one."""
+    retry_after: int | None = None
+    """Seconds that the other side asks to wait."""
