@@ -16,17 +16,21 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from journeys_api.accounts import service as accounts
+from journeys_api.accounts.credentials import hash_password
 from journeys_api.app import Application, create_app
 from journeys_api.clock import SystemClock
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.migrate import migrate
-from journeys_api.models import UserGroup
+from journeys_api.models import User, UserGroup
 from journeys_api.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ADMIN_KEY = "admin-key-of-the-tests"
 SECRET_KEY = "secret-key-of-the-tests"
+PASSWORD = "correct horse battery staple"
+PASSWORD_HASH = hash_password(PASSWORD)
+"""Made once: hashing is slow on purpose, and nearly every test makes an account."""
 _numbers = itertools.count(1)
 
 
@@ -211,15 +215,17 @@ class Maker:
             )
             session.add(group)
             await session.flush()
-            user = await accounts.create_user(
-                session,
+            user = User(
                 group_id=group.group_id,
                 username=username,
                 email_address=f"{username}@example.com",
-                password="correct horse battery staple",
-                now=now,
+                password_hash=PASSWORD_HASH,
                 time_zone=time_zone,
+                created_at=now,
+                updated_at=now,
             )
+            session.add(user)
+            await session.flush()
             _, key = await accounts.create_api_key(
                 session,
                 owner_id=user.user_id,
@@ -228,7 +234,7 @@ class Maker:
                 now=now,
                 pepper=SECRET_KEY.encode(),
             )
-        return Account(user.user_id, group.group_id, username, "correct horse battery staple", key)
+        return Account(user.user_id, group.group_id, username, PASSWORD, key)
 
     async def client(self, **account: Any) -> Client:
         """A client of a new account."""

@@ -231,9 +231,9 @@ def flag(yes: str = "Yes", no: str = "No") -> Reader:
 
     def parse(value: Any) -> bool:
         word = scalar_text(value).lower()
-        if word in _TRUE:
+        if word in _TRUE or word == yes.lower():
             return True
-        if word in _FALSE:
+        if word in _FALSE or word == no.lower():
             return False
         raise Unreadable
 

@@ -1,1 +1,514 @@
-"""The commands of journeys (journey-api-documentation)."""
+"""The commands about journeys as a whole (journeys page; those about actions are in `action_commands`)."""
+
+from typing import Any
+
+from journeys_api.commands.call import Body, Call
+from journeys_api.commands.reading import MAX_ID, Reader, Unreadable, comma_members, identifier, whole
+from journeys_api.commands.registry import (
+    HUNDRED_A_MINUTE,
+    Envelope,
+    Param,
+    Reading,
+    Refusal,
+    Scope,
+    command,
+    invalid,
+    missing,
+    not_found,
+)
+from journeys_api.journeys import copying, errors, service, wire
+from journeys_api.journeys.parameters import (
+    FAULT_CODES,
+    JOURNEY_CODES,
+    JOURNEY_ID,
+    NAME,
+    PERMISSION,
+    TRIGGER_CODES,
+    TRIGGER_ERRORS,
+    VALUE_CODES,
+    check_window,
+    sent_trigger,
+    settings_params,
+    stats_params,
+)
+from journeys_api.journeys.triggers import Trigger, TriggerParameters, load, read_parameters, trigger_named
+from journeys_api.models import Journey
+from journeys_api.stats import queries as stats
+from journeys_api.stats.windows import Window
+from journeys_api.stats.wire import journey_stats
+
+LATER = "JC 1.6"
+_JOURNEY = {"JourneyID": "456", "JourneyName": "Welcome Series", "Trigger": "ListSubscription"}
+
+
+def _check_create(reading: Reading) -> None:
+    trigger = Trigger.MANUAL if not reading.has("trigger") else trigger_named(reading.arguments.pop("trigger"))
+    if trigger is None:
+        reading.refuse(3)
+        return
+    parameters, faults = read_parameters(trigger, sent_trigger(reading))
+    for fault in faults:
+        reading.refuse(10 if fault[0] == "tag_id" else FAULT_CODES[fault])
+    for name in ("trigger_list_id", "trigger_email_id", "trigger_value", "trigger_criteria"):
+        reading.arguments.pop(name)
+    reading["trigger"], reading["trigger_parameters"] = trigger, parameters
+
+
+@command(
+    "journey.create",
+    routes=[("POST", "/api/v1/journey")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[
+        Param("Name", "name", NAME, missing=1, doc="Name of the journey"),
+        *settings_params("Journey", keeps_empty=False),
+    ],
+    check=_check_create,
+    refusals=[
+        missing(1, "Name"),
+        Refusal(3, "Invalid trigger", 400),
+        *TRIGGER_CODES,
+        invalid(10, "Trigger_Value"),
+        *VALUE_CODES,
+    ],
+    errors=TRIGGER_ERRORS,
+    envelope=Envelope.ERRORS,
+    title="Create a Journey",
+    example={"Name": "Welcome Series", "Trigger": "Manual", "Notes": "Onboarding journey for new subscribers"},
+    answer={
+        "JourneyID": 456,
+        "Journey": {
+            **_JOURNEY,
+            "Status": "Disabled",
+            "Notes": "Onboarding journey for new subscribers",
+            "CreatedAt": "2025-01-15 10:30:00",
+            "UpdatedAt": "2025-01-15 10:30:00",
+        },
+    },
+)
+async def journey_create(
+    call: Call, *, trigger: Trigger, trigger_parameters: TriggerParameters, **settings: Any
+) -> Body:
+    """Make a journey. It starts disabled and without actions.
+
+    Source: journeys, "Create a Journey".
+    """
+    journey = await service.create_journey(
+        call.session,
+        owner_id=call.owner_id,
+        trigger=trigger,
+        trigger_parameters=trigger_parameters,
+        settings=service.Settings(**settings),
+        now=call.now,
+    )
+    return {"JourneyID": journey.journey_id, "Journey": wire.created(journey)}
+
+
+def _check_update(reading: Reading) -> None:
+    if not reading.has("trigger"):
+        return
+    trigger = trigger_named(reading["trigger"])
+    if trigger is None:
+        reading.refuse(3)
+    reading["trigger"] = trigger
+
+
+@command(
+    "journey.update",
+    routes=[("PATCH", "/api/v1/journey")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[
+        JOURNEY_ID,
+        Param("Name", "name", NAME, doc="Updated journey name"),
+        *settings_params("Updated", keeps_empty=True),
+    ],
+    check=_check_update,
+    judges_stored=True,
+    refusals=[
+        missing(1, "JourneyID"),
+        invalid(2, "JourneyID"),
+        Refusal(3, "Invalid trigger", 400, source=LATER),
+        *TRIGGER_CODES,
+        not_found(10, "Journey not found"),
+        *VALUE_CODES,
+        Refusal(22, "A journey cannot be triggered by its own completion (JourneyCompleted)", source=LATER),
+    ],
+    errors={**TRIGGER_ERRORS, errors.JourneyNotFound: 10, errors.TriggeredByItself: 22},
+    envelope=Envelope.ERRORS,
+    title="Update a Journey",
+    example={"JourneyID": 456, "Name": "Welcome Series V2", "Notes": "Updated onboarding journey"},
+    answer={
+        "Journey": {
+            **_JOURNEY,
+            "JourneyName": "Welcome Series V2",
+            "TriggerParameters": {"ListID": 123},
+            "Status": "Enabled",
+            "Notes": "Updated onboarding journey",
+            "UpdatedAt": "2025-01-15 11:00:00",
+        }
+    },
+)
+async def journey_update(call: Call, *, reading: Reading) -> Body:
+    """Change a journey. What is not sent stays; a new trigger discards the old one's parameters.
+
+    Source: journeys, "Update a Journey"; rulings 5.
+    """
+    journey = None
+    if reading["journey_id"] is not None:
+        try:
+            journey = await service.journey_for_update(
+                call.session, owner_id=call.owner_id, journey_id=reading["journey_id"]
+            )
+        except errors.JourneyNotFound:
+            reading.raise_refusals()
+            raise
+    trigger, parameters = _updated_trigger(reading, journey)
+    reading.raise_refusals()
+    if journey is None:
+        raise errors.JourneyNotFound
+    await service.update_journey(
+        call.session,
+        journey=journey,
+        trigger=trigger,
+        trigger_parameters=parameters,
+        settings=_updated_settings(reading),
+        now=call.now,
+    )
+    return {"Journey": wire.updated(journey)}
+
+
+def _updated_trigger(reading: Reading, journey: Journey | None) -> tuple[Trigger, TriggerParameters | None]:
+    """The trigger after the update; None of parameters: untouched. Adds the codes of what is wrong."""
+    kept = Trigger(journey.trigger) if journey is not None else None
+    trigger: Trigger | None = reading["trigger"] if reading.has("trigger") else kept
+    sent = sent_trigger(reading)
+    if trigger is None or (trigger is kept and all(value is None for value in vars(sent).values())):
+        return kept or Trigger.MANUAL, None
+    stored = load(trigger.value, journey.trigger_parameters) if journey is not None and trigger is kept else None
+    parameters, faults = read_parameters(trigger, sent, stored=stored)
+    for fault in faults:
+        # 10 means "Journey not found" here: a missing or malformed tag is a record that is not there (rulings 5)
+        reading.refuse(11 if fault[0] == "tag_id" else FAULT_CODES[fault])
+    return trigger, parameters
+
+
+def _updated_settings(reading: Reading) -> service.Settings:
+    """What the update says; "" clears notes and criteria and lifts a limit, and leaves the name alone."""
+    empty: dict[str, Any] = {"run_criteria": [], "rate_limit_per_hour": 0, "rate_limit_per_day": 0}
+    said = {
+        name: empty.get(name, "") if reading[name] == "" else reading[name]
+        for name in ("name", "notes", "run_criteria", "run_criteria_operator", *list(empty)[1:])
+    }
+    return service.Settings(**said)
+
+
+@command(
+    "journey.get",
+    routes=[("GET", "/api/v1/journey")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[JOURNEY_ID, *stats_params("StartDate", "EndDate", invalid_start=4, invalid_end=5)],
+    check=check_window(6, 4, 5),
+    refusals=[
+        *JOURNEY_CODES,
+        Refusal(4, "Invalid StartDate format"),
+        Refusal(5, "Invalid EndDate format"),
+        Refusal(6, "StartDate must be before EndDate"),
+    ],
+    errors={errors.JourneyNotFound: 3},
+    envelope=Envelope.ERRORS,
+    title="Get a Journey",
+    example={"JourneyID": 456, "StartDate": "2025-01-01", "EndDate": "2025-01-31"},
+    answer={
+        **_JOURNEY,
+        "TriggerParameters": {"ListID": 123},
+        "Status": "Enabled",
+        "Notes": "Onboarding journey",
+        "Actions": [],
+        "JourneyStats": {"ActiveSubscribers": 150, "TotalSubscribers": 500},
+    },
+)
+async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
+    """One journey with its actions and numbers, and with what it was created with.
+
+    Source: journeys, "Get a Journey"; rulings 8.
+    """
+    found = await service.get_journey(call.session, owner_id=call.owner_id, journey_id=journey_id)
+    counted = await stats.totals_of_journey(call.session, owner_id=call.owner_id, journey_id=journey_id)
+    days = await stats.journey_days(call.session, owner_id=call.owner_id, journey_ids=[journey_id], window=window)
+    return {
+        **wire.described(found.journey),
+        "Actions": wire.action_tree(found.actions, counted.actions),
+        "JourneyStats": journey_stats(counted.journey, days.get(journey_id, {}), window),
+        **wire.settings(found.journey),
+    }
+
+
+@command(
+    "journey.list",
+    routes=[("GET", "/api/v1/journeys")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=stats_params("StatsStartDate", "StatsEndDate", invalid_start=4, invalid_end=5),
+    check=check_window(6, 4, 5),
+    refusals=[
+        Refusal(4, "Invalid StatsStartDate format"),
+        Refusal(5, "Invalid StatsEndDate format"),
+        Refusal(6, "StatsStartDate must be before StatsEndDate"),
+    ],
+    envelope=Envelope.ERRORS,
+    title="List Journeys",
+    example={"StatsStartDate": "2025-01-01", "StatsEndDate": "2025-01-31"},
+    answer={
+        "Journeys": [
+            {
+                **_JOURNEY,
+                "TriggerParameters": {"ListID": 123},
+                "Status": "Enabled",
+                "JourneyStats": {
+                    "ActiveSubscribers": 150,
+                    "TotalSubscribers": 500,
+                    "AggregatedEmailActions": {},
+                    "AggregatedDaysEmailActions": [],
+                    "TotalRevenue": 0,
+                    "DaysRevenue": [],
+                },
+            }
+        ]
+    },
+)
+async def journey_list(call: Call, *, window: Window) -> Body:
+    """All journeys of the account with their numbers, ascending by id, in three statements whatever their number.
+
+    Source: journeys, "List Journeys"; rulings 8.
+    """
+    journeys = await service.list_journeys(call.session, owner_id=call.owner_id)
+    totals = await stats.journey_totals(call.session, owner_id=call.owner_id, journey_ids=None)
+    days = await stats.journey_days(call.session, owner_id=call.owner_id, journey_ids=None, window=window)
+    return {
+        "Journeys": [
+            wire.listed(
+                journey,
+                journey_stats(totals.get(journey.journey_id), days.get(journey.journey_id, {}), window),
+            )
+            for journey in journeys
+        ]
+    }
+
+
+def _or_nothing(value: Any) -> int:
+    """An id, or 0, which no journey has: the command has no code for a malformed id but "not found" (JC A-30)."""
+    try:
+        return whole(value)
+    except Unreadable:
+        return 0
+
+
+@command(
+    "journey.clone",
+    routes=[("POST", "/api/v1/journey.clone")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[
+        Param("JourneyID", "journey_id", Reader(_or_nothing, identifier.schema), missing=2, refers_to="journey",
+              doc="ID of the journey to clone"),
+        Param("NewJourneyName", "name", NAME, missing=1, doc="Name for the cloned journey"),
+    ],
+    refusals=[
+        missing(1, "NewJourneyName"),
+        missing(2, "JourneyID"),
+        not_found(3, "Journey not found"),
+    ],
+    errors={errors.JourneyNotFound: 3},
+    failure=not_found(4, "Journey not cloned successfully"),
+    envelope=Envelope.ERRORS,
+    title="Clone a Journey",
+    example={"JourneyID": 456, "NewJourneyName": "Welcome Series Copy"},
+    answer={
+        "Journey": {
+            **_JOURNEY,
+            "JourneyID": "789",
+            "JourneyName": "Welcome Series Copy",
+            "TriggerParameters": {"ListID": 123},
+            "Status": "Disabled",
+            "Notes": "Copy of journey Welcome Series",
+        },
+        "Actions": [],
+    },
+)  # fmt: skip
+async def journey_clone(call: Call, *, journey_id: int, name: str) -> Body:
+    """Copy a journey within the account; the copy is disabled and nobody is inside it.
+
+    Source: journeys, "Clone a Journey".
+    """
+    made = await copying.clone_journey(
+        call.session, owner_id=call.owner_id, journey_id=journey_id, name=name, now=call.now
+    )
+    return {"Journey": wire.described(made.journey), "Actions": wire.action_tree(made.actions, {})}
+
+
+@command(
+    "journey.copytouser",
+    routes=[("POST", "/api/v1/journey.copytouser")],
+    scope=Scope.ADMIN,
+    limit=HUNDRED_A_MINUTE,
+    params=[
+        Param("JourneyID", "journey_id", identifier, missing=1, invalid=4, refers_to="journey",
+              doc="ID of the source journey to copy"),
+        Param("SourceUserID", "source_user_id", identifier, missing=2, invalid=5, refers_to="user",
+              doc="ID of the user who owns the source journey"),
+        Param("TargetUserID", "target_user_id", identifier, missing=3, invalid=6, refers_to="user",
+              doc="ID of the user to copy the journey to"),
+        Param("NewJourneyName", "name", NAME, doc='Name for the copied journey (default: "Copy of {original name}")'),
+    ],
+    refusals=[
+        missing(1, "JourneyID"),
+        missing(2, "SourceUserID"),
+        missing(3, "TargetUserID"),
+        Refusal(4, "Invalid JourneyID (non-numeric)"),
+        Refusal(5, "Invalid SourceUserID (non-numeric)"),
+        Refusal(6, "Invalid TargetUserID (non-numeric)"),
+        not_found(7, "Source user not found"),
+        not_found(8, "Target user not found"),
+        not_found(9, "Journey not found for source user"),
+    ],
+    errors={copying.SourceUserNotFound: 7, copying.TargetUserNotFound: 8, errors.JourneyNotFound: 9},
+    failure=Refusal(10, "Failed to create journey", 500),
+    envelope=Envelope.SUCCESS_ERRORS,
+    title="Copy Journey to Another User",
+    example={
+        "JourneyID": 456,
+        "SourceUserID": 1,
+        "TargetUserID": 2,
+        "NewJourneyName": "Welcome Series for User 2",
+    },
+    answer={
+        "Success": True,
+        "JourneyID": 789,
+        "EmailsCopied": [{"SourceEmailID": 123, "NewEmailID": 456}],
+        "ResourcesReset": ["SenderDomainID", "TargetListID"],
+    },
+)  # fmt: skip
+async def journey_copytouser(
+    call: Call, *, journey_id: int, source_user_id: int, target_user_id: int, name: str | None
+) -> Body:
+    """Copy a journey into another account: disabled, trigger Manual, emails copied, all other references reset.
+
+    Source: journeys, "Copy Journey to Another User"; rulings 6.
+    """
+    copied = await copying.copy_to_user(
+        call.session,
+        journey_id=journey_id,
+        source_user_id=source_user_id,
+        target_user_id=target_user_id,
+        name=name,
+        now=call.now,
+    )
+    return {
+        "Success": True,
+        "JourneyID": copied.journey.journey_id,
+        "EmailsCopied": [
+            {"SourceEmailID": source, "NewEmailID": copy} for source, copy in sorted(copied.emails.items())
+        ],
+        "ResourcesReset": copied.reset,
+    }
+
+
+@command(
+    "journey.delete",
+    routes=[("POST", "/api/v1/journey.delete")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[JOURNEY_ID],
+    refusals=JOURNEY_CODES,
+    errors={errors.JourneyNotFound: 3},
+    envelope=Envelope.ERRORS,
+    title="Delete a Journey",
+    example={"JourneyID": 456},
+    answer={"JourneyID": 456},
+)
+async def journey_delete(call: Call, *, journey_id: int) -> Body:
+    """Delete a journey with its actions and everybody's place in it.
+
+    Source: journeys, "Delete a Journey".
+    """
+    deleted = await service.delete_journeys(
+        call.session, owner_id=call.owner_id, journey_ids=[journey_id], now=call.now
+    )
+    if not deleted:
+        raise errors.JourneyNotFound
+    return {"JourneyID": journey_id}
+
+
+def _journey_ids(value: Any) -> list[int]:
+    """Members that are ids; others cannot be reported and are skipped (rulings 3)."""
+    members = [int(member) for member in comma_members(value) if member.isascii() and member.isdigit()]
+    return [member for member in members if member <= MAX_ID]
+
+
+@command(
+    "journeys.delete",
+    permission="Campaign.Delete",
+    params=[
+        Param("Journeys", "journey_ids", Reader(_journey_ids, {"type": "string"}), missing=1, refers_to="journey",
+              doc="Comma-separated journey IDs to delete"),
+    ],
+    refusals=[missing(1, "Journeys")],
+    envelope=Envelope.CODES,
+    title="Delete Multiple Journeys",
+    example={"Journeys": "456,789,101"},
+    answer={"Success": True, "ErrorCode": 0, "ErrorText": ""},
+)  # fmt: skip
+async def journeys_delete(call: Call, *, journey_ids: list[int]) -> Body:
+    """Delete several journeys. Members that are no journeys of the caller's are skipped and not reported.
+
+    Source: journeys, "Delete Multiple Journeys".
+    """
+    await service.delete_journeys(call.session, owner_id=call.owner_id, journey_ids=journey_ids, now=call.now)
+    return {"Success": True, "ErrorCode": 0, "ErrorText": ""}
+
+
+@command(
+    "journey.enable",
+    # POST beside the contract's GET: a change behind a GET is fetched by anybody who looks ahead
+    routes=[("GET", "/api/v1/journey.enable"), ("POST", "/api/v1/journey.enable")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[JOURNEY_ID],
+    refusals=[*JOURNEY_CODES, Refusal(4, "Journey is already enabled", 409)],
+    errors={errors.JourneyNotFound: 3, errors.JourneyAlreadyEnabled: 4},
+    envelope=Envelope.ERRORS,
+    title="Enable a Journey",
+    example={"JourneyID": 456},
+    answer={"Journey": {**_JOURNEY, "Status": "Enabled", "UpdatedAt": "2025-01-15 12:00:00"}},
+)
+async def journey_enable(call: Call, *, journey_id: int) -> Body:
+    """Let subscribers enter the journey, and those inside move on.
+
+    Source: journeys, "Enable a Journey".
+    """
+    journey = await service.enable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
+    return {"Journey": wire.switched(journey)}
+
+
+@command(
+    "journey.disable",
+    routes=[("GET", "/api/v1/journey.disable"), ("POST", "/api/v1/journey.disable")],
+    permission=PERMISSION,
+    limit=HUNDRED_A_MINUTE,
+    params=[JOURNEY_ID],
+    refusals=[*JOURNEY_CODES, Refusal(4, "Journey is already disabled", 409)],
+    errors={errors.JourneyNotFound: 3, errors.JourneyAlreadyDisabled: 4},
+    envelope=Envelope.ERRORS,
+    title="Disable a Journey",
+    example={"JourneyID": 456},
+    answer={"Journey": {**_JOURNEY, "Status": "Disabled", "UpdatedAt": "2025-01-15 13:00:00"}},
+)
+async def journey_disable(call: Call, *, journey_id: int) -> Body:
+    """Let nobody enter the journey; those inside stay where they stand.
+
+    Source: journeys, "Disable a Journey".
+    """
+    journey = await service.disable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
+    return {"Journey": wire.switched(journey)}

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, select, text, update
+from sqlalchemy import Select, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.journeys.errors import JourneyNotFound
 from journeys_api.journeys.trees import Row
-from journeys_api.models import Journey, JourneyAction
+from journeys_api.models import Journey, JourneyAction, SubscriberList
 
 
 def owned_journeys(owner_id: int) -> Select[Journey]:
@@ -27,12 +26,15 @@ def owned_actions(owner_id: int, journey_id: int) -> Select[JourneyAction]:
             JourneyAction.removed_at.is_(None),
         )
         .order_by(JourneyAction.order_no)
+        # trees are written past the session's own objects
+        .execution_options(populate_existing=True)
     )
 
 
 async def journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> Journey:
     """The account's journey, or JourneyNotFound."""
-    found = await session.scalar(owned_journeys(owner_id).where(Journey.journey_id == journey_id))
+    statement = owned_journeys(owner_id).where(Journey.journey_id == journey_id)
+    found = await session.scalar(statement.execution_options(populate_existing=True))
     if found is None:
         raise JourneyNotFound
     return found
@@ -55,7 +57,9 @@ async def new_action_ids(session: AsyncSession, count: int) -> list[int]:
     """Ids for actions that will be written, so that they can point at each other."""
     if not count:
         return []
-    sequence = text("SELECT nextval(pg_get_serial_sequence('journey_actions', 'action_id')) FROM generate_series(1, :n)")
+    sequence = text(
+        "SELECT nextval(pg_get_serial_sequence('journey_actions', 'action_id')) FROM generate_series(1, :n)"
+    )
     return list(await session.scalars(sequence, {"n": count}))
 
 
@@ -120,6 +124,11 @@ async def delete_journeys(
     return list(await session.scalars(statement))
 
 
-async def exists(session: AsyncSession, statement: Select[Any]) -> bool:
-    """Whether a statement has a row."""
-    return bool(await session.scalar(select(func.count()).select_from(statement.limit(1).subquery())))
+async def known_list_ids(session: AsyncSession, *, owner_id: int, list_ids: Collection[int]) -> set[int]:
+    """Those of the ids that are lists of the account."""
+    if not list_ids:
+        return set()
+    statement = select(SubscriberList.list_id).where(
+        SubscriberList.owner_id == owner_id, SubscriberList.list_id.in_(list_ids)
+    )
+    return set(await session.scalars(statement))

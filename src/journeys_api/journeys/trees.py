@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from journeys_api.commands.reading import Unreadable, array, mapping, scalar_text, truth, whole
 from journeys_api.journeys.action_types import ACTION_TYPES, BRANCHES, HIDDEN, WebhookParameters, action_type_named
-from journeys_api.journeys.errors import ActionsRefused
+from journeys_api.journeys.errors import ActionNotFound, ActionsRefused
 from journeys_api.models import JourneyAction
 from journeys_api.strict_json import fold
 
@@ -130,6 +130,22 @@ def _read_branches(action: str, given: Any, place: str, depth: int) -> tuple[lis
                 _read_node(element, f"{here}[{index}]", depth + 1) for index, element in enumerate(elements)
             )
     return sides[True], sides[False]
+
+
+def read_published(elements: list[Any]) -> dict[int, bool]:
+    """Action → whether it shall be published, in the order asked. An unknown `Published` is false (JC A-23).
+
+    Raises:
+        ActionNotFound: an element without a proper id.
+    """
+    asked: dict[int, bool] = {}
+    for element in elements:
+        given = {fold(name): value for name, value in element.items()} if isinstance(element, dict) else {}
+        try:
+            asked[whole(given.get("actionid"))] = given.get("published") is not None and truth(given["published"])
+        except Unreadable:
+            raise ActionNotFound from None
+    return asked
 
 
 def settle(nodes: Sequence[Node], stored: Mapping[int, JourneyAction]) -> None:

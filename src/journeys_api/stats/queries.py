@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import Label
 
@@ -37,10 +37,32 @@ async def journey_totals(
     return {row.journey_id: row for row in await session.scalars(statement)}
 
 
-async def action_totals(session: AsyncSession, *, owner_id: int, journey_id: int) -> dict[int, ActionTotals]:
-    """All-time numbers of a journey's actions, by action."""
-    statement = select(ActionTotals).where(ActionTotals.owner_id == owner_id, ActionTotals.journey_id == journey_id)
-    return {row.action_id: row for row in await session.scalars(statement)}
+class Totals(NamedTuple):
+    """All-time numbers of one journey and of its actions; rows with the columns of their tables."""
+
+    journey: Any
+    """None when there is nothing yet."""
+    actions: dict[int, Any]
+
+
+async def totals_of_journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> Totals:
+    """The numbers of a journey and of each of its actions, in one statement."""
+    of_journey = select(
+        literal(0).label("action_id"),
+        JourneyTotals.active_count,
+        JourneyTotals.total_count,
+        literal(0).label("completed_runs"),
+        *(getattr(JourneyTotals, counter) for counter in COUNTERS),
+    ).where(JourneyTotals.owner_id == owner_id, JourneyTotals.journey_id == journey_id)
+    of_actions = select(
+        ActionTotals.action_id,
+        ActionTotals.active_count,
+        ActionTotals.total_count,
+        ActionTotals.completed_runs,
+        *(getattr(ActionTotals, counter) for counter in COUNTERS),
+    ).where(ActionTotals.owner_id == owner_id, ActionTotals.journey_id == journey_id)
+    rows: dict[int, Any] = {row.action_id: row for row in await session.execute(union_all(of_journey, of_actions))}
+    return Totals(rows.pop(0, None), rows)
 
 
 async def journey_days(

@@ -5,7 +5,6 @@ from datetime import date
 from typing import Any
 
 from journeys_api.commands.wire import day, money
-from journeys_api.models import ActionTotals, JourneyTotals
 from journeys_api.stats.queries import COUNTERS
 from journeys_api.stats.windows import Window
 
@@ -31,7 +30,7 @@ def mail_counters(counted: Any) -> dict[str, object]:
     return {**dict(zip(MAIL_KEYS, values, strict=True)), "TotalRevenue": money(values[-1])}
 
 
-def journey_stats(totals: JourneyTotals | None, days: Mapping[date, Any], window: Window) -> dict[str, object]:
+def journey_stats(totals: Any, days: Mapping[date, Any], window: Window) -> dict[str, object]:
     """`JourneyStats`: all-time totals, and the days of the window (newest first, zero-filled; `[]` without any)."""
     series: dict[str, object] | list[object] = []
     revenue: list[object] = []
@@ -53,7 +52,7 @@ def journey_stats(totals: JourneyTotals | None, days: Mapping[date, Any], window
     }
 
 
-def action_stats(action: str, totals: ActionTotals | None) -> dict[str, object]:
+def action_stats(action: str, totals: Any) -> dict[str, object]:
     """`Stats` of one action; for SendEmail with what became of its mails."""
     stats: dict[str, object] = {
         "ActiveSubscribers": totals.active_count if totals else 0,

@@ -1,0 +1,250 @@
+"""Copies of journeys: a clone within the account, and a copy into another account."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.accounts import service as accounts
+from journeys_api.accounts.errors import UserNotFound
+from journeys_api.emails import service as emails
+from journeys_api.errors import DomainError
+from journeys_api.journeys import queries, trees
+from journeys_api.journeys.service import WithActions, write_tree
+from journeys_api.journeys.triggers import Trigger
+from journeys_api.models import Journey, JourneyAction, JourneyStatus
+from journeys_api.strict_json import fold
+
+REFERENCES = (
+    "SenderDomainID",
+    "TargetListID",
+    "TargetTagID",
+    "TargetCustomFieldID",
+    "TargetJourneyID",
+    "gateway_id",
+)
+"""Action parameters that name a record of the account and mean nothing in another."""
+
+_NAMING_RULES = frozenset({"segments", "tags", "journeys", "journey-email-action", "campaign-events"})
+"""Criteria rules whose value is the id of a record."""
+_FIELD = re.compile(r"(customfield:?)?[0-9]+", re.IGNORECASE)
+
+
+class SourceUserNotFound(DomainError):
+    """Source user not found"""
+
+
+class TargetUserNotFound(DomainError):
+    """Target user not found"""
+
+
+@dataclass
+class Copied:
+    """What a copy into another account made, and what it had to leave behind."""
+
+    journey: Journey
+    emails: dict[int, int] = field(default_factory=dict)
+    """Source email → its copy, once each."""
+    reset: list[str] = field(default_factory=list)
+    """Names of the parameters that were set to 0 or emptied."""
+
+    def note(self, name: str) -> None:
+        """Remember a parameter's name, once."""
+        if name not in self.reset:
+            self.reset.append(name)
+
+
+async def clone_journey(
+    session: AsyncSession, *, owner_id: int, journey_id: int, name: str, now: datetime
+) -> WithActions:
+    """Make a disabled copy in the same account: trigger, criteria, caps and the whole tree under new ids.
+
+    Nobody is inside it, and it has no numbers.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+
+    Source: journeys, "Clone a Journey"; JC 1.2.
+    """
+    source = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
+    copy = Journey(
+        owner_id=owner_id,
+        name=name,
+        notes=f"Copy of journey {source.name}",
+        trigger=source.trigger,
+        trigger_parameters=source.trigger_parameters,
+        run_criteria=source.run_criteria,
+        **_kept_settings(source),
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(copy)
+    await session.flush()
+    actions = await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
+    await write_tree(session, journey=copy, nodes=_as_new(actions), stored={}, now=now)
+    return WithActions(copy, await queries.actions(session, owner_id=owner_id, journey_id=copy.journey_id))
+
+
+async def copy_to_user(
+    session: AsyncSession,
+    *,
+    journey_id: int,
+    source_user_id: int,
+    target_user_id: int,
+    name: str | None,
+    now: datetime,
+) -> Copied:
+    """Make a disabled copy with trigger Manual in another account.
+
+    Emails of SendEmail actions are copied once each; every other reference to a record of the source, and every secret,
+    is reset and named.
+
+    Args:
+        name: None: `Copy of <original name>`.
+
+    Raises:
+        SourceUserNotFound, TargetUserNotFound, JourneyNotFound: looked up in this order.
+
+    Source: journeys, "Copy Journey to Another User"; rulings 6.
+    """
+    await _require_user(session, source_user_id, SourceUserNotFound)
+    await _require_user(session, target_user_id, TargetUserNotFound)
+    source = await queries.journey(session, owner_id=source_user_id, journey_id=journey_id)
+    actions = await queries.actions(session, owner_id=source_user_id, journey_id=journey_id)
+    copy = Journey(
+        owner_id=target_user_id,
+        name=f"Copy of {source.name}" if name is None else name,
+        notes=source.notes,
+        trigger=Trigger.MANUAL.value,
+        trigger_parameters={},
+        run_criteria=[],
+        **_kept_settings(source),
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(copy)
+    await session.flush()
+    copied = Copied(copy)
+    if source.run_criteria:
+        copied.note("Run_Criteria")
+    copied.emails = await emails.copy_emails(
+        session,
+        owner_id=source_user_id,
+        email_ids={email_id for action in actions if (email_id := _email_id(action))},
+        to_owner_id=target_user_id,
+        now=now,
+    )
+    nodes = _as_new(actions)
+    for node in trees.walk(nodes):
+        _reset(node, copied)
+    await write_tree(session, journey=copy, nodes=nodes, stored={}, now=now)
+    return copied
+
+
+async def _require_user(session: AsyncSession, user_id: int, otherwise: type[DomainError]) -> None:
+    try:
+        await accounts.get_user(session, user_id=user_id)
+    except UserNotFound:
+        raise otherwise from None
+
+
+def _kept_settings(source: Journey) -> dict[str, Any]:
+    return {
+        "run_criteria_operator": source.run_criteria_operator,
+        "rate_limit_per_hour": source.rate_limit_per_hour,
+        "rate_limit_per_day": source.rate_limit_per_day,
+        "status": JourneyStatus.DISABLED,
+    }
+
+
+def _as_new(actions: Sequence[JourneyAction]) -> list[trees.Node]:
+    """Stored actions as a tree without ids; a child's order number is above its parent's."""
+    roots: list[trees.Node] = []
+    by_id: dict[int, trees.Node] = {}
+    for action in actions:
+        node = trees.Node(
+            place="",
+            action=action.action,
+            parameters=dict(action.parameters),
+            notes=action.notes,
+            is_published=action.is_published,
+        )
+        by_id[action.action_id] = node
+        if action.parent_action_id is None:
+            roots.append(node)
+        else:
+            parent = by_id[action.parent_action_id]
+            (parent.true_branch if action.branch == "true" else parent.false_branch).append(node)
+    return roots
+
+
+def _email_id(action: JourneyAction) -> int:
+    return int(action.parameters.get("EmailID") or 0) if action.action == "SendEmail" else 0
+
+
+def _reset(node: trees.Node, copied: Copied) -> None:
+    parameters = node.parameters
+    for name in REFERENCES:
+        if parameters.get(name) not in (None, "", 0, [], [0]):
+            parameters[name] = 0
+            copied.note(name)
+    if node.action == "SendEmail" and parameters.get("EmailID"):
+        parameters["EmailID"] = copied.emails.get(parameters["EmailID"], 0)
+        if not parameters["EmailID"]:
+            copied.note("EmailID")
+    _reset_secrets(parameters, copied)
+    if parameters.get("Criteria"):
+        kept, was_reset = _without_naming_rules(parameters["Criteria"])
+        parameters["Criteria"] = kept
+        if was_reset:
+            copied.note("Criteria")
+    if node.action == "YesNo":
+        _reset_yes_no(parameters, copied)
+
+
+def _reset_secrets(parameters: dict[str, Any], copied: Copied) -> None:
+    security = parameters.get("WebhookSecurity")
+    if isinstance(security, dict) and security.get("SecretKey"):
+        parameters["WebhookSecurity"] = {**security, "SecretKey": ""}
+        copied.note("SecretKey")
+    if parameters.get("WebhookHeaders"):
+        parameters["WebhookHeaders"] = {}
+        copied.note("WebhookHeaders")
+
+
+def _reset_yes_no(parameters: dict[str, Any], copied: Copied) -> None:
+    """Its left side may be `CustomField:<id>`; for Opens and Clicks its right side is ids of campaigns."""
+    left = fold(str(parameters.get("CriteriaLeft") or ""))
+    if left.startswith("customfield"):
+        parameters["CriteriaLeft"] = ""
+        copied.note("CriteriaLeft")
+    elif left in {"opens", "clicks"} and parameters.get("CriteriaRight"):
+        parameters["CriteriaRight"] = ""
+        copied.note("CriteriaRight")
+
+
+def _without_naming_rules(criteria: Any) -> tuple[list[Any], bool]:
+    """The criteria without rules that name a record of the account, or groups emptied so; and whether any went."""
+    kept: list[Any] = []
+    was_reset = False
+    for item in criteria if isinstance(criteria, list) else []:
+        if isinstance(item, list):
+            inner, inner_was_reset = _without_naming_rules(item)
+            was_reset = was_reset or inner_was_reset
+            if inner or not inner_was_reset:
+                kept.append(inner)
+        elif isinstance(item, dict) and _names_a_record({fold(name): value for name, value in item.items()}):
+            was_reset = True
+        else:
+            kept.append(item)
+    return kept, was_reset
+
+
+def _names_a_record(rule: dict[str, Any]) -> bool:
+    kind = rule.get("type")
+    if kind == "fields":
+        return bool(_FIELD.fullmatch(str(rule.get("field_id", ""))))
+    return kind in _NAMING_RULES and rule.get("value") not in (None, "", [], 0)

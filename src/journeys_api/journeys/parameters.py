@@ -1,0 +1,188 @@
+"""Parameters and codes that several journey commands share."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from journeys_api.commands.reading import (
+    Reader,
+    Unreadable,
+    array,
+    as_given,
+    bounded_text,
+    day,
+    identifier,
+    number,
+    scalar_text,
+)
+from journeys_api.commands.registry import Param, Reading, Refusal, invalid, missing, not_found
+from journeys_api.errors import NotReadable
+from journeys_api.journeys import errors
+from journeys_api.journeys.triggers import Fault, Sent, Trigger
+from journeys_api.stats.windows import MAX_DAYS, Window, WindowReversed, WindowTooLong, window
+
+PERMISSION = "Campaign.Create"
+
+JOURNEY_ID = Param(
+    "JourneyID", "journey_id", identifier, missing=1, invalid=2, refers_to="journey", doc="ID of the journey"
+)
+JOURNEY_CODES = (
+    missing(1, "JourneyID"),
+    invalid(2, "JourneyID"),
+    not_found(3, "Journey not found"),
+)
+
+NAME = bounded_text(1000)
+NOTES = bounded_text(100_000)
+
+
+def _rules(value: Any) -> list[Any]:
+    """A list of rules; none at all may be written as null, "", [] or {} (rulings 5)."""
+    if value in ({}, []):
+        return []
+    rules = array(value)
+    if not all(isinstance(rule, list | dict) for rule in rules) or _has_nul(rules):
+        raise Unreadable
+    return rules
+
+
+def _event_rules(value: Any) -> list[dict[str, Any]]:
+    rules = _rules(value)
+    if not all(isinstance(rule, dict) for rule in rules):
+        raise Unreadable
+    return rules
+
+
+def _has_nul(tree: Any) -> bool:
+    if isinstance(tree, str):
+        return "\x00" in tree
+    if isinstance(tree, dict):
+        return any(_has_nul(item) for pair in tree.items() for item in pair)
+    return isinstance(tree, list) and any(_has_nul(item) for item in tree)
+
+
+RULES = Reader(_rules, {"type": "array", "items": {}, "description": "RulesJson; a JSON text of it is accepted"})
+EVENT_RULES = Reader(
+    _event_rules,
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"Property": {"type": "string"}, "Operator": {"type": "string"}, "Value": {}},
+        },
+    },
+)
+OPERATOR = Reader(
+    lambda value: "or" if scalar_text(value).lower() == "or" else "and", {"type": "string", "enum": ["and", "or"]}
+)
+PER_HOUR = number(0, 2**31 - 1)
+
+_TYPES = ", ".join(trigger.value for trigger in Trigger)
+
+
+def settings_params(verb: str, *, keeps_empty: bool) -> list[Param]:
+    """Trigger and settings, as create and update take them.
+
+    Args:
+        verb: what the descriptions start with.
+        keeps_empty: whether "" clears (update) or is absence (create).
+    """
+    ids = {"type": "integer", "description": "0 = any; an array or comma list is accepted", "minimum": 0}
+    names = {"type": "string", "enum": [each.value for each in Trigger]}
+    return [
+        Param("Trigger", "trigger", Reader(as_given.parse, names),
+              doc=f"{verb} trigger type, one of {_TYPES}"),
+        Param("Trigger_ListID", "trigger_list_id", Reader(as_given.parse, ids), refers_to="list",
+              doc="List of list-based triggers"),
+        Param("Trigger_EmailID", "trigger_email_id", Reader(as_given.parse, identifier.schema), refers_to="email",
+              doc="Email of email-based triggers; 0 = any"),
+        Param("Trigger_Value", "trigger_value", Reader(as_given.parse, {"type": ["string", "integer", "number"]}),
+              doc="Tag, custom field, amount or journey, as the trigger needs"),
+        Param("Trigger_Criteria", "trigger_criteria", EVENT_RULES, keeps_empty=keeps_empty,
+              doc="Criteria of the event: all must match"),
+        Param("Run_Criteria", "run_criteria", RULES, keeps_empty=keeps_empty,
+              doc="Criteria that a subscriber must meet to enter; none: everybody"),
+        Param("Run_Criteria_Operator", "run_criteria_operator", OPERATOR, also=("RunCriteriaOperator",),
+              doc="How the groups of Run_Criteria are connected: and, or (default: and)"),
+        Param("Rate_Limit_Per_Hour", "rate_limit_per_hour", PER_HOUR, invalid=18, keeps_empty=keeps_empty,
+              doc="Entries in any hour; 0 = unlimited"),
+        Param("Rate_Limit_Per_Day", "rate_limit_per_day", PER_HOUR, invalid=19, keeps_empty=keeps_empty,
+              doc="Entries in any day; 0 = unlimited"),
+        Param("Notes", "notes", NOTES, keeps_empty=keeps_empty, doc="Journey notes"),
+    ]  # fmt: skip
+
+
+TRIGGER_CODES = (
+    missing(4, "Trigger_ListID"),
+    invalid(5, "Trigger_ListID"),
+    not_found(6, "Trigger_ListID matching record not found"),
+    missing(7, "Trigger_EmailID"),
+    invalid(8, "Trigger_EmailID"),
+    not_found(9, "Trigger_EmailID matching record not found"),
+)
+VALUE_CODES = (
+    not_found(11, "Trigger_Value matching record not found"),
+    Refusal(12, "Invalid Trigger_Value parameter (CustomFieldValueChanged)"),
+    not_found(13, "Trigger_Value matching record not found (CustomFieldValueChanged)"),
+    Refusal(14, "Invalid Trigger_Value parameter (RevenueHit)"),
+    Refusal(15, "Missing Trigger_Value parameter (RevenueHit)"),
+    Refusal(16, "Invalid Trigger_Value parameter (JourneyCompleted)"),
+    not_found(17, "Trigger_Value matching record not found (JourneyCompleted)"),
+    invalid(18, "rate_limit_per_hour"),
+    invalid(19, "rate_limit_per_day"),
+)
+TRIGGER_ERRORS = {
+    errors.TriggerListNotFound: 6,
+    errors.TriggerEmailNotFound: 9,
+    errors.TriggerTagNotFound: 11,
+    errors.TriggerFieldNotFound: 13,
+    errors.TriggerJourneyNotFound: 17,
+}
+FAULT_CODES: Mapping[Fault, int] = {
+    ("list_ids", "missing"): 4,
+    ("list_ids", "invalid"): 5,
+    ("email_id", "missing"): 7,
+    ("email_id", "invalid"): 8,
+    ("field_id", "invalid"): 12,
+    ("amount", "invalid"): 14,
+    ("amount", "missing"): 15,
+    ("journey_id", "missing"): 16,
+    ("journey_id", "invalid"): 16,
+}
+"""Codes of what is wrong with a trigger's parameters, where create and update agree; a tag's differ."""
+
+
+def sent_trigger(reading: Reading) -> Sent:
+    """The `Trigger_…` parameters of a call; "" counts as not sent."""
+    criteria = reading["trigger_criteria"]
+    return Sent(
+        list_id=reading["trigger_list_id"],
+        email_id=reading["trigger_email_id"],
+        value=reading["trigger_value"],
+        criteria=[] if criteria == "" else criteria,
+    )
+
+
+def stats_params(start: str, end: str, *, invalid_start: int, invalid_end: int) -> list[Param]:
+    """The two bounds of the statistics."""
+    return [
+        Param(start, "start_on", day, invalid=invalid_start, doc="First day of the statistics (default: 30 days ago)"),
+        Param(end, "end_on", day, invalid=invalid_end, doc="Last day of the statistics (default: today)"),
+    ]
+
+
+def check_window(reversed_code: int, *bound_codes: int) -> Callable[[Reading], None]:
+    """A check that turns `start_on` and `end_on` into `window`; bounds are defaulted, then compared (JC 1.4)."""
+
+    def check(reading: Reading) -> None:
+        start_on, end_on = reading.arguments.pop("start_on"), reading.arguments.pop("end_on")
+        today = reading.now.date()
+        try:
+            reading["window"] = window(start_on, end_on, today=today)
+        except WindowReversed:
+            reading["window"] = Window(today, today)
+            if not any(refusal.code in bound_codes for refusal in reading.refusals):
+                reading.refuse(reversed_code)
+        except WindowTooLong:
+            raise NotReadable(f"the statistics' window is longer than {MAX_DAYS} days") from None
+
+    return check

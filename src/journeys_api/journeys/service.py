@@ -1,0 +1,307 @@
+"""Rules of journeys: their making, their triggers, their trees."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.emails import service as emails
+from journeys_api.emails.errors import EmailNotFound
+from journeys_api.fields import service as fields
+from journeys_api.fields.errors import FieldNotFound
+from journeys_api.journeys import queries, trees
+from journeys_api.journeys.errors import (
+    ActionNotFound,
+    JourneyAlreadyDisabled,
+    JourneyAlreadyEnabled,
+    JourneyGone,
+    JourneyNotFound,
+    TriggeredByItself,
+    TriggerEmailNotFound,
+    TriggerFieldNotFound,
+    TriggerJourneyNotFound,
+    TriggerListNotFound,
+    TriggerTagNotFound,
+)
+from journeys_api.journeys.triggers import (
+    EmailParameters,
+    FieldParameters,
+    JourneyParameters,
+    TagParameters,
+    Trigger,
+    TriggerParameters,
+)
+from journeys_api.models import Journey, JourneyAction, JourneyStatus
+from journeys_api.tags import service as tags
+from journeys_api.tags.errors import TagNotFound
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What create and update may say of a journey; None: not said."""
+
+    name: str | None = None
+    notes: str | None = None
+    run_criteria: list[Any] | None = None
+    run_criteria_operator: str | None = None
+    rate_limit_per_hour: int | None = None
+    rate_limit_per_day: int | None = None
+
+    def apply(self, journey: Journey) -> None:
+        """Set what is said."""
+        for name, value in vars(self).items():
+            if value is not None:
+                setattr(journey, name, value)
+
+
+@dataclass(frozen=True)
+class WithActions:
+    """A journey and its present actions in order."""
+
+    journey: Journey
+    actions: Sequence[JourneyAction]
+
+
+async def create_journey(
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    trigger: Trigger,
+    trigger_parameters: TriggerParameters,
+    settings: Settings,
+    now: datetime,
+) -> Journey:
+    """Make a disabled journey without actions.
+
+    Raises:
+        TriggerListNotFound, TriggerEmailNotFound, TriggerTagNotFound, TriggerFieldNotFound, TriggerJourneyNotFound:
+            the trigger names a record that is not the account's.
+
+    Source: journeys, "Create a Journey".
+    """
+    await check_references(session, owner_id=owner_id, parameters=trigger_parameters)
+    journey = Journey(
+        owner_id=owner_id,
+        name="",
+        trigger=trigger.value,
+        trigger_parameters=trigger_parameters.wire(),
+        status=JourneyStatus.DISABLED,
+        notes="",
+        created_at=now,
+        updated_at=now,
+    )
+    settings.apply(journey)
+    session.add(journey)
+    await session.flush()
+    return journey
+
+
+async def check_references(session: AsyncSession, *, owner_id: int, parameters: TriggerParameters) -> None:
+    """Make sure that what a trigger names is there and the account's; list 0 and email 0 stand for any.
+
+    Raises:
+        The error of the first reference that is not, in the order of the documented codes.
+    """
+    list_ids = {list_id for list_id in getattr(parameters, "list_ids", ()) if list_id}
+    if list_ids - await queries.known_list_ids(session, owner_id=owner_id, list_ids=list_ids):
+        raise TriggerListNotFound
+    match parameters:
+        case EmailParameters(email_id=int(email_id)) if email_id:
+            try:
+                await emails.get_email(session, owner_id=owner_id, email_id=email_id)
+            except EmailNotFound:
+                raise TriggerEmailNotFound from None
+        case TagParameters(tag_id=int(tag_id)):
+            try:
+                await tags.get_tag(session, owner_id=owner_id, tag_id=tag_id)
+            except TagNotFound:
+                raise TriggerTagNotFound from None
+        case FieldParameters(field_id=int(field_id)):
+            try:
+                await fields.get_field(session, owner_id=owner_id, field_id=field_id)
+            except FieldNotFound:
+                raise TriggerFieldNotFound from None
+        case JourneyParameters(journey_id=int(journey_id)):
+            try:
+                await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
+            except JourneyNotFound:
+                raise TriggerJourneyNotFound from None
+
+
+async def journey_for_update(session: AsyncSession, *, owner_id: int, journey_id: int) -> Journey:
+    """The account's journey, locked until the transaction ends, or JourneyNotFound."""
+    return await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
+
+
+async def update_journey(
+    session: AsyncSession,
+    *,
+    journey: Journey,
+    trigger: Trigger,
+    trigger_parameters: TriggerParameters | None,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Change a locked journey.
+
+    Args:
+        trigger_parameters: None leaves trigger and parameters as they are.
+
+    Raises:
+        As `create_journey`, and TriggeredByItself.
+
+    Source: journeys, "Update a Journey".
+    """
+    if trigger_parameters is not None:
+        await check_references(session, owner_id=journey.owner_id, parameters=trigger_parameters)
+        if getattr(trigger_parameters, "journey_id", None) == journey.journey_id:
+            raise TriggeredByItself
+        journey.trigger = trigger.value
+        journey.trigger_parameters = trigger_parameters.wire()
+    settings.apply(journey)
+    journey.updated_at = now
+    await session.flush()
+
+
+async def get_journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> WithActions:
+    """The account's journey with its actions.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+    """
+    journey = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
+    return WithActions(journey, await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
+
+
+async def list_journeys(session: AsyncSession, *, owner_id: int) -> Sequence[Journey]:
+    """All journeys of the account, ascending by id."""
+    return (await session.scalars(queries.owned_journeys(owner_id).order_by(Journey.journey_id))).all()
+
+
+async def enable_journey(session: AsyncSession, *, owner_id: int, journey_id: int, now: datetime) -> Journey:
+    """Let subscribers enter the journey, and those inside move on from where they stood.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+        JourneyAlreadyEnabled: nothing to do; the row is left untouched.
+
+    Source: journeys, "Enable a Journey".
+    """
+    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
+    if journey.status is JourneyStatus.ENABLED:
+        raise JourneyAlreadyEnabled
+    journey.status = JourneyStatus.ENABLED
+    journey.updated_at = now
+    await session.flush()
+    return journey
+
+
+async def disable_journey(session: AsyncSession, *, owner_id: int, journey_id: int, now: datetime) -> Journey:
+    """Let nobody enter and nobody move; those inside stay where they stand.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+        JourneyAlreadyDisabled: nothing to do; the row is left untouched.
+
+    Source: journeys, "Disable a Journey".
+    """
+    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
+    if journey.status is JourneyStatus.DISABLED:
+        raise JourneyAlreadyDisabled
+    journey.status = JourneyStatus.DISABLED
+    journey.updated_at = now
+    await session.flush()
+    return journey
+
+
+async def delete_journeys(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], now: datetime
+) -> list[int]:
+    """Delete those of these journeys that are the account's; their ids are "not found" from the commit on.
+
+    Source: journeys, "Delete a Journey", "Delete Multiple Journeys"; rulings 6.
+    """
+    return await queries.delete_journeys(session, owner_id=owner_id, journey_ids=journey_ids, now=now)
+
+
+async def replace_actions(
+    session: AsyncSession, *, owner_id: int, journey_id: int, elements: list[Any], now: datetime
+) -> WithActions:
+    """Put the tree that `Actions` describes in place of the journey's; what is not listed is removed.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+        ActionsRefused: nothing was written.
+
+    Source: journeys, "Update Journey Actions"; rulings 6.
+    """
+    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
+    nodes = trees.read_tree(elements)
+    stored = {
+        action.action_id: action for action in await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
+    }
+    trees.settle(nodes, stored)
+    await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now)
+    return WithActions(journey, await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
+
+
+async def write_tree(
+    session: AsyncSession,
+    *,
+    journey: Journey,
+    nodes: Sequence[trees.Node],
+    stored: Mapping[int, JourneyAction],
+    now: datetime,
+) -> None:
+    """Write a settled tree of a locked journey: ids for the new, pointers for all, removal of what is gone.
+
+    A constant number of statements, whatever the size of the tree.
+    """
+    new = [node for node in trees.walk(nodes) if not node.action_id]
+    for node, action_id in zip(new, await queries.new_action_ids(session, len(new)), strict=True):
+        node.action_id = action_id
+    rows = trees.flatten(nodes)
+    journey.first_action_id = trees.link(rows)
+    journey.flow_version += 1
+    journey.updated_at = now
+    await session.flush()
+    at = {"owner_id": journey.owner_id, "journey_id": journey.journey_id}
+    gone = stored.keys() - {row.action_id for row in rows}
+    await queries.remove_actions(session, **at, action_ids=gone, now=now)
+    await queries.update_actions(session, [row for row in rows if row.action_id in stored], **at)
+    await queries.insert_actions(session, [row for row in rows if row.action_id not in stored], **at, now=now)
+
+
+async def publish_actions(
+    session: AsyncSession, *, owner_id: int, journey_id: int, elements: list[Any], now: datetime
+) -> tuple[WithActions, list[int]]:
+    """Publish or unpublish some actions of a journey, all or none; answers the journey, and the actions touched.
+
+    Args:
+        elements: objects with `ActionID` and `Published`.
+
+    Raises:
+        JourneyNotFound: no such journey in this account.
+        ActionNotFound: one of the actions is not the journey's.
+        JourneyGone: the journey was not there any more when it was read again.
+
+    Source: journeys, "Update Actions Published Status".
+    """
+    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
+    published = trees.read_published(elements)
+    rows = trees.rows_of(await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
+    if not published.keys() <= {row.action_id for row in rows}:
+        raise ActionNotFound
+    for row in rows:
+        row.is_published = published.get(row.action_id, row.is_published)
+    journey.first_action_id = trees.link(rows)
+    journey.flow_version += 1
+    journey.updated_at = now
+    await session.flush()
+    await queries.update_actions(session, rows, owner_id=owner_id, journey_id=journey_id)
+    try:
+        return await get_journey(session, owner_id=owner_id, journey_id=journey_id), list(published)
+    except JourneyNotFound:
+        raise JourneyGone from None

@@ -1,0 +1,136 @@
+"""Wire shapes of journeys (journeys page; JC 1.26 for the types of ids)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from journeys_api.commands.wire import instant
+from journeys_api.journeys.action_types import BRANCHES, HIDDEN
+from journeys_api.models import Journey, JourneyAction
+from journeys_api.stats.wire import action_stats
+
+
+def head(journey: Journey) -> dict[str, object]:
+    """What every shape of a journey starts with."""
+    return {
+        "JourneyID": str(journey.journey_id),
+        "JourneyName": journey.name,
+        "Trigger": journey.trigger,
+    }
+
+
+def trigger_parameters(journey: Journey) -> object:
+    """The trigger's parameters; none at all is `[]` (rulings 5)."""
+    return journey.trigger_parameters or []
+
+
+def created(journey: Journey) -> dict[str, object]:
+    """As `journey.create` answers it."""
+    return {
+        **head(journey),
+        "Status": journey.status.value,
+        "Notes": journey.notes,
+        "CreatedAt": instant(journey.created_at),
+        "UpdatedAt": instant(journey.updated_at),
+    }
+
+
+def updated(journey: Journey) -> dict[str, object]:
+    """As `journey.update` answers it."""
+    return {**described(journey), "UpdatedAt": instant(journey.updated_at)}
+
+
+def described(journey: Journey) -> dict[str, object]:
+    """As `journey.clone` answers it, and as `journey.get` starts."""
+    return {
+        **head(journey),
+        "TriggerParameters": trigger_parameters(journey),
+        "Status": journey.status.value,
+        "Notes": journey.notes,
+    }
+
+
+def settings(journey: Journey) -> dict[str, object]:
+    """What create and update take and the contract's page never shows again; added to `journey.get`."""
+    return {
+        "Run_Criteria": journey.run_criteria,
+        "Run_Criteria_Operator": journey.run_criteria_operator,
+        "Rate_Limit_Per_Hour": journey.rate_limit_per_hour,
+        "Rate_Limit_Per_Day": journey.rate_limit_per_day,
+        "CreatedAt": instant(journey.created_at),
+        "UpdatedAt": instant(journey.updated_at),
+    }
+
+
+def switched(journey: Journey) -> dict[str, object]:
+    """As `journey.enable` and `journey.disable` answer it."""
+    return {**head(journey), "Status": journey.status.value, "UpdatedAt": instant(journey.updated_at)}
+
+
+def listed(journey: Journey, stats: Mapping[str, object]) -> dict[str, object]:
+    """A row of `journey.list`."""
+    return {
+        **head(journey),
+        "TriggerParameters": trigger_parameters(journey),
+        "Status": journey.status.value,
+        "JourneyStats": stats,
+    }
+
+
+def action_tree(actions: Sequence[JourneyAction], totals: Mapping[int, Any]) -> list[dict[str, object]]:
+    """Full action objects; a Decision's branches under `Actions` (rulings 6). `actions` in `OrderNo` order."""
+    roots: list[dict[str, object]] = []
+    branches: dict[tuple[int, str], list[dict[str, object]]] = {}
+    for action in actions:
+        counted = totals.get(action.action_id)
+        answered: dict[str, object] = {
+            "ActionID": str(action.action_id),
+            "OrderNo": action.order_no,
+            "Action": action.action,
+            "ActionParameters": _parameters(action),
+            "Notes": action.notes,
+            "Published": action.is_published,
+            "CompletedRuns": counted.completed_runs if counted else 0,
+            "Stats": action_stats(action.action, counted),
+        }
+        if action.action in BRANCHES:
+            sides: dict[str, list[dict[str, object]]] = {}
+            for name, branch in zip(BRANCHES[action.action], ("true", "false"), strict=True):
+                sides[name] = branches[(action.action_id, branch)] = []
+            answered["Actions"] = sides
+        # a child's number is above its parent's: the parent's branches are there already
+        siblings = roots if action.parent_action_id is None else branches[(action.parent_action_id, action.branch)]
+        siblings.append(answered)
+    return roots
+
+
+def _parameters(action: JourneyAction) -> dict[str, Any]:
+    security = action.parameters.get("WebhookSecurity")
+    if isinstance(security, dict) and security.get("SecretKey"):
+        return {**action.parameters, "WebhookSecurity": {**security, "SecretKey": HIDDEN}}
+    return action.parameters
+
+
+def published(actions: Sequence[JourneyAction], touched: Sequence[int]) -> list[dict[str, object]]:
+    """The touched actions in request order, `Published` as text (rulings 6)."""
+    by_id = {action.action_id: action for action in actions}
+    return [
+        {"ActionID": str(action_id), "Published": "true" if by_id[action_id].is_published else "false"}
+        for action_id in touched
+    ]
+
+
+def person(row: Any) -> dict[str, object]:
+    """One row of `journey.action.subscribers` (JC 1.13); a deleted subscriber keeps address and id."""
+    reached, subscriber, is_suppressed = row
+    return {
+        "SubscriberID": str(reached.subscriber_id),
+        "EmailAddress": reached.email_address,
+        "Suppressed": bool(is_suppressed),
+        "BounceType": subscriber.bounce_type.value if subscriber else "",
+        "SubscriptionStatus": subscriber.status.value if subscriber else "",
+        "SubscriptionDate": instant(subscriber.subscribed_at if subscriber else None),
+        "SubscriptionIP": (subscriber.subscription_ip if subscriber else "") or "0.0.0.0",  # noqa: S104 (the vendor's empty address)
+        "UnsubscriptionDate": instant(subscriber.unsubscribed_at if subscriber else None),
+        "UnsubscriptionIP": (subscriber.unsubscription_ip if subscriber else "") or "0.0.0.0",  # noqa: S104
+        "OptInDate": instant(subscriber.opted_in_at if subscriber else None),
+    }
