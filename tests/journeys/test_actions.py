@@ -111,7 +111,6 @@ async def test_flat_parameters_win_over_nested_ones(api: Client) -> None:
         ({"Action": "SendEmail", "From": {"Email": ["a"]}}, "Actions[1].From.Email"),
         ({"Action": "SendEmail", "CC": [{"Email": {"a": 1}}]}, "Actions[1].CC.0.Email"),
         ({"Action": "SendEmail", "EmailID": "-1"}, "Actions[1].EmailID"),
-        ({"Action": "Debug", "DebugMessage": "a\x00b"}, "Actions[1].DebugMessage"),
         ({"Action": "Webhook", "WebhookBody": "no json"}, "Actions[1].WebhookBody"),
         ({"Action": "Decision", "Actions": {"Maybe": [{"Action": "Debug"}]}}, "Actions[1].Actions.Maybe"),
         ({"Action": "Debug", "Actions": {"True": [{"Action": "Debug"}]}}, "Actions[1].Actions.True"),
@@ -227,3 +226,13 @@ async def test_publishing_is_all_or_nothing(api: Client) -> None:
 
     assert await api.codes("journey.actions.published", JourneyID=journey_id, Actions=asked) == [6]
     assert (await api.ok("journey.get", JourneyID=journey_id))["Actions"] == [action]
+
+
+async def test_nul_in_an_action_makes_the_whole_array_unreadable(api: Client) -> None:
+    journey_id = await a_journey(api)
+
+    codes = await api.codes(
+        "journey.actions.update", JourneyID=journey_id, Actions=[{"Action": "Debug", "DebugMessage": "a\x00b"}]
+    )
+
+    assert codes == [4]

@@ -36,10 +36,7 @@ DEFAULT_PAGE = 25
 _JOURNEY_ID = Param(
     "JourneyID", "journey_id", identifier, missing=1, invalid=3, refers_to="journey", doc="ID of the journey"
 )
-# each element is judged with its own place in the message, NUL included
-_ACTIONS = Param(
-    "Actions", "elements", Reader(array, array_of_any.schema), missing=2, invalid=4, doc="Array of action objects"
-)
+_ACTIONS = Param("Actions", "elements", array_of_any, missing=2, invalid=4, doc="Array of action objects")
 _CODES = (
     missing(1, "JourneyID"),
     missing(2, "Actions"),

@@ -83,27 +83,11 @@ def _rules(value: Any) -> list[Any]:
     rules = array(value)
     if not all(isinstance(rule, list | dict) for rule in rules):
         raise Unreadable
-    _refuse_nul(rules)
     return rules
 
 
 def _free_form(value: Any) -> dict[str, Any]:
-    read = mapping(value)
-    _refuse_nul(read)
-    return read
-
-
-def _refuse_nul(tree: Any) -> None:
-    if isinstance(tree, str):
-        if "\x00" in tree:
-            raise Unreadable
-    elif isinstance(tree, dict):
-        for key, item in tree.items():
-            _refuse_nul(key)
-            _refuse_nul(item)
-    elif isinstance(tree, list):
-        for item in tree:
-            _refuse_nul(item)
+    return mapping(value)
 
 
 def _number(least: int, most: int) -> Any:

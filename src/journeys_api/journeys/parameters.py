@@ -40,7 +40,7 @@ def _rules(value: Any) -> list[Any]:
     if value in ({}, []):
         return []
     rules = array(value)
-    if not all(isinstance(rule, list | dict) for rule in rules) or _has_nul(rules):
+    if not all(isinstance(rule, list | dict) for rule in rules):
         raise Unreadable
     return rules
 
@@ -50,14 +50,6 @@ def _event_rules(value: Any) -> list[dict[str, Any]]:
     if not all(isinstance(rule, dict) for rule in rules):
         raise Unreadable
     return rules
-
-
-def _has_nul(tree: Any) -> bool:
-    if isinstance(tree, str):
-        return "\x00" in tree
-    if isinstance(tree, dict):
-        return any(_has_nul(item) for pair in tree.items() for item in pair)
-    return isinstance(tree, list) and any(_has_nul(item) for item in tree)
 
 
 RULES = Reader(_rules, {"type": "array", "items": {}, "description": "RulesJson; a JSON text of it is accepted"})
