@@ -2,10 +2,24 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _seconds(value: object) -> object:
+    """A plain number in the environment is seconds; ISO 8601 durations and `HH:MM:SS` are read as what they are."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(0))]
+"""Seconds, or an ISO 8601 duration such as `P30D`; never negative."""
 
 
 class Settings(BaseSettings):
@@ -24,7 +38,7 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=8, ge=1, le=100)
     """Connections that one process keeps; 4 to 8 is where throughput stops growing."""
 
-    statement_timeout: timedelta = timedelta(seconds=10)
+    statement_timeout: Duration = timedelta(seconds=10)
     """A statement of an API call that runs longer is cancelled and answered with 503."""
 
     admin_api_key: SecretStr | None = None
@@ -57,7 +71,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     """Comma list of addresses or networks whose `X-Forwarded-For` is believed; empty: nobody's."""
 
-    session_lifetime: timedelta = timedelta(days=30)
+    session_lifetime: Duration = timedelta(days=30)
     """How long a login session lives."""
 
     metrics_public: bool = False
@@ -66,13 +80,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe event that is written."""
 
-    body_timeout: timedelta = timedelta(seconds=20)
+    body_timeout: Duration = timedelta(seconds=20)
     """How long a client may take to send a request body before it is answered with 408."""
 
-    shutdown_grace: timedelta = timedelta(seconds=20)
+    shutdown_grace: Duration = timedelta(seconds=20)
     """How long requests in flight may take to finish once the server was asked to stop."""
 
-    drain_delay: timedelta = timedelta(seconds=0.5)
+    drain_delay: Duration = timedelta(seconds=0.5)
     """How long `/readyz` answers 503 before the server stops taking connections: as long as a proxy needs to notice."""
 
     @field_validator("admin_api_key", "secret_key")
