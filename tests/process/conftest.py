@@ -7,17 +7,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.process.running import SOURCE, Start, eventually, is_running, postmaster_pid
+from tests.process.running import (
+    Serve,
+    Served,
+    Start,
+    environment_of,
+    eventually,
+    is_running,
+    postmaster_pid,
+    servers,
+)
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory of its own, whose server is gone afterwards, however the test ended."""
+@contextmanager
+def a_data_dir() -> Iterator[Path]:
     base = Path(tempfile.mkdtemp(prefix="journeys-test-"))
     yield base / "data"
     pid = postmaster_pid(base / "data")
@@ -29,11 +37,30 @@ def data_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data directory of its own, whose server is gone afterwards, however the test ended."""
+    with a_data_dir() as directory:
+        yield directory
+
+
+@pytest.fixture
 def environment(data_dir: Path) -> dict[str, str]:
     """The environment of a process under test: nothing of the developer's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")}
-    path = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, "JOURNEYS_DATA_DIR": str(data_dir)}
+    return environment_of(data_dir)
+
+
+@pytest.fixture
+def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
+    """Starts `journeys-api serve` on a free port; what is left of it is killed at the end."""
+    with servers(environment, tmp_path) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A running server for the tests that only look at it."""
+    with a_data_dir() as directory, servers(environment_of(directory), tmp_path_factory.mktemp("serve")) as run:
+        yield run()
 
 
 @pytest.fixture

@@ -1,0 +1,219 @@
+"""The commands that a person types: parse, open what a door opens, call a service."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import orjson
+import typer
+from email_validator import EmailNotValidError, validate_email
+from pydantic import ValidationError
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.accounts import service as accounts
+from journeys_api.clock import SystemClock
+from journeys_api.db import make_engine, make_sessions
+from journeys_api.embedded import EmbeddedPostgresError
+from journeys_api.logging import configure_logging, redact_text
+from journeys_api.migrate import MigrationError, migrate, schema_is_current
+from journeys_api.models import User, UserGroup
+from journeys_api.opening import CannotStart, opened, pepper, required_url
+from journeys_api.settings import Settings
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+user_commands = typer.Typer(no_args_is_help=True, help="Accounts and administrators.")
+key_commands = typer.Typer(no_args_is_help=True, help="API keys of accounts.")
+cli.add_typer(user_commands, name="user")
+cli.add_typer(key_commands, name="key")
+
+
+class Refused(Exception):
+    """The command cannot do what was asked; the text says why."""
+
+
+@cli.callback()
+def journeys_api() -> None:
+    """The open, self-hosted server for customer journeys."""
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (JOURNEYS_HOST).")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one (JOURNEYS_PORT).")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Answer HTTP only; this release has no engine, so it always does.")
+    ] = False,
+) -> None:
+    """Answer HTTP; without JOURNEYS_DATABASE_URL on a PostgreSQL of its own."""
+    # Imported here because it brings the whole application, which the other commands start faster without.
+    from journeys_api.serve import serve as run
+
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    run(_settings().model_copy(update=given), workers=workers)
+
+
+@cli.command("migrate")
+def migrate_command() -> None:
+    """Bring the database's schema to this release's revision."""
+    with opened(_settings(), owning=False) as settings:
+        asyncio.run(migrate(required_url(settings)))
+    typer.echo("The schema is up to date.")
+
+
+@cli.command()
+def export_openapi() -> None:
+    """Print the OpenAPI document of both doors."""
+    # Imported here because it brings every command of the API, which the rest starts faster without.
+    from journeys_api.commands import catalog
+    from journeys_api.commands.registry import COMMANDS
+    from journeys_api.http.openapi import openapi_document
+
+    assert catalog, "the catalog fills the table of commands"
+    document = openapi_document(COMMANDS.values(), public_url=_settings().public_url)
+    typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+@user_commands.command("create")
+def create_user(
+    username: Annotated[str, typer.Option(prompt=True)],
+    email: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[
+        str | None, typer.Option(help="Asked for when absent: other users of this machine see what is typed here.")
+    ] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Make an administrator in place of an account.")] = False,
+    group: Annotated[
+        int | None, typer.Option(help="Id of the account's user group; the default group if absent.")
+    ] = None,
+) -> None:
+    """Make an account, or an administrator."""
+    if admin and group is not None:
+        raise Refused("administrators belong to no group: leave out --group")
+    try:
+        address = validate_email(email, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise Refused(f"not an email address: {error}") from error
+    secret = password if password is not None else _asked_password()
+    if not username or not secret:
+        raise Refused("username and password must not be empty")
+
+    async def create(session: AsyncSession, settings: Settings) -> str:
+        now = SystemClock().now()
+        if admin:
+            administrator = await accounts.create_administrator(
+                session, username=username, email_address=address, password=secret, now=now
+            )
+            return f"Administrator {administrator.administrator_id} created."
+        default = await accounts.ensure_default_group(session, now=now)
+        if group is not None and await session.get(UserGroup, group) is None:
+            raise Refused(f"there is no user group {group}")
+        user = await accounts.create_user(
+            session,
+            group_id=default.group_id if group is None else group,
+            username=username,
+            email_address=address,
+            password=secret,
+            now=now,
+        )
+        return f"User {user.user_id} created."
+
+    try:
+        typer.echo(_in_one_transaction(create))
+    except IntegrityError as error:
+        raise Refused("this username or email address is taken") from error
+
+
+@key_commands.command("create")
+def create_key(
+    user: Annotated[str, typer.Option(help="Username of the account.")],
+    note: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    ip: Annotated[str | None, typer.Option(help="The only address that may use the key.")] = None,
+) -> None:
+    """Make an API key for an account and print it; it cannot be shown again."""
+
+    async def create(session: AsyncSession, settings: Settings) -> str:
+        owner_id = await session.scalar(select(User.user_id).where(func.lower(User.username) == user.lower()))
+        if owner_id is None:
+            raise Refused(f"there is no user {user}")
+        _, key = await accounts.create_api_key(
+            session,
+            owner_id=owner_id,
+            note=note,
+            bound_ip_address=ip,
+            now=SystemClock().now(),
+            pepper=pepper(settings),
+        )
+        return key
+
+    typer.echo(_in_one_transaction(create))
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        # Not pydantic's own text: it quotes what was given, and that may be a key.
+        reasons = (
+            f"JOURNEYS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
+        raise CannotStart("; ".join(reasons)) from None
+    configure_logging(settings.log_level)
+    return settings
+
+
+def _asked_password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[str]]) -> str:
+    """Run `work` on the database in a transaction that is committed when it returns.
+
+    An embedded database is migrated first; one of the operator's own is left as it is, and refused if it is behind.
+    """
+
+    async def run(settings: Settings, *, embedded: bool) -> str:
+        url = required_url(settings)
+        if embedded:
+            await migrate(url)
+        engine = make_engine(url, pool_size=1, statement_timeout=settings.statement_timeout)
+        try:
+            async with engine.connect() as connection:
+                if not await schema_is_current(connection):
+                    raise Refused("the database's schema is behind this release: run journeys-api migrate first")
+            async with make_sessions(engine).begin() as session:
+                return await work(session, settings)
+        finally:
+            await engine.dispose()
+
+    given = _settings()
+    with opened(given, owning=False) as settings:
+        return asyncio.run(run(settings, embedded=given.database_url is None))
+
+
+def main() -> None:
+    """Run the command line; what stops it is said in one line."""
+    try:
+        cli()
+    except (CannotStart, EmbeddedPostgresError, MigrationError, Refused) as error:
+        _give_up(str(error))
+    except DBAPIError as error:
+        _give_up(redact_text(f"the database refused: {error.orig}"))
+    except OSError as error:
+        _give_up(redact_text(f"cannot reach the database or a file: {error}"))
+
+
+def _give_up(reason: str) -> None:
+    print(f"journeys-api: {reason}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
