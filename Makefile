@@ -1,0 +1,47 @@
+# make serve   everything on this machine: an environment, a PostgreSQL of its own, the API
+# make test    the whole suite, with processes started and killed
+# make check   style, types, import contracts, then the tests: what CI runs
+# make fuzz    a longer search for answers that break the contract
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: serve test lint check fuzz
+
+serve: $(VENV)/.runtime
+	$(BIN)/journeys-api serve $(ARGS)
+
+# Migrations up, down, up again and checked against the models are among the tests (tests/process/test_migrations.py).
+test: $(VENV)/.development
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+fuzz: $(VENV)/.development
+	$(BIN)/python -m pytest -m fuzz $(ARGS)
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(PINS) | $(VENV)/bin/pip
+	$(INSTALL) -e .
+	@touch $@
+
+# Contains the runtime, so that either may come first.
+$(VENV)/.development: $(PINS) | $(VENV)/bin/pip
+	$(INSTALL) -e '.[test,check]'
+	@touch $(VENV)/.runtime $@
