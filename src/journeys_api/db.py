@@ -44,6 +44,7 @@ def make_engine(
         max_overflow=0,
         pool_timeout=2,
         pool_pre_ping=False,
+        hide_parameters=True,  # an error that is logged must not carry a caller's values
         json_serializer=_dumps,
         json_deserializer=orjson.loads,
         connect_args={"server_settings": settings, "timeout": 5},
