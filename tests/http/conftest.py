@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import text as statement
 
 from journeys_api.app import Application, create_app
 from journeys_api.commands.call import Body, Call
@@ -52,6 +53,10 @@ def _declare(happened: list[str]) -> None:
 
     async def fail(call: Call) -> Body:
         raise RuntimeError("SELECT secret FROM /etc/passwd")
+
+    async def sql(call: Call, *, text: str) -> Body:
+        await call.session.execute(statement("SELECT CAST(:text AS text), 1 / 0"), {"text": text})
+        raise AssertionError("unreachable")
 
     async def surprise(call: Call) -> Body:
         raise Unexpected
@@ -102,6 +107,7 @@ def _declare(happened: list[str]) -> None:
         )(answer)
     command("test.odd", routes=[("GET", "/api/v1/test.odd")], scope=Scope.PUBLIC, **sources)(odd)
     command("test.fail", routes=[("GET", "/api/v1/test.fail")], scope=Scope.PUBLIC, **sources)(fail)
+    command("test.sql", scope=Scope.PUBLIC, params=[Param("Text", "text", text, default="")], **sources)(sql)
     command("test.surprise", routes=[("GET", "/api/v1/test.surprise")], scope=Scope.PUBLIC, **sources)(surprise)
     command(
         "test.fail.documented",
