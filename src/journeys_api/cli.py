@@ -17,6 +17,7 @@ from journeys_api.accounts import service as accounts
 from journeys_api.clock import SystemClock
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgresError
+from journeys_api.errors import DomainError
 from journeys_api.logging import configure_logging, redact_text
 from journeys_api.migrate import MigrationError, migrate, schema_is_current
 from journeys_api.models import User, UserGroup
@@ -202,7 +203,7 @@ def main() -> None:
     """Run the command line; what stops it is said in one line."""
     try:
         cli()
-    except (CannotStart, EmbeddedPostgresError, MigrationError, Refused) as error:
+    except (CannotStart, DomainError, EmbeddedPostgresError, MigrationError, Refused) as error:
         _give_up(str(error))
     except DBAPIError as error:
         _give_up(redact_text(f"the database refused: {error.orig}"))

@@ -134,7 +134,7 @@ def test_a_taken_username_is_refused(one_server: Served, start: Start) -> None:
 
     complaint = refused(start, "user", "create", *person, JOURNEYS_DATA_DIR=str(one_server.data_dir))
 
-    assert complaint == "journeys-api: this username or email address is taken"
+    assert re.fullmatch("journeys-api: username .*(exists|taken)", complaint, re.IGNORECASE)
 
 
 def test_a_warm_start_shows_the_same_keys_and_they_work(serve: Serve) -> None:
