@@ -161,9 +161,10 @@ class Reading:
         """Whether the parameter was sent (null and "" are absence, unless it keeps empty text)."""
         return name in self._present
 
-    def refuse(self, code: int, detail: str | None = None) -> None:
-        """Add one of the command's codes to the answer."""
-        self._refusals.setdefault(code, self.command.refusal(code).with_detail(detail))
+    def refuse(self, code: int | Refusal, detail: str | None = None) -> None:
+        """Add one of the command's codes to the answer; a Refusal where one number has several messages."""
+        refusal = code if isinstance(code, Refusal) else self.command.refusal(code)
+        self._refusals.setdefault(refusal.code, refusal.with_detail(detail))
 
     @property
     def refusals(self) -> list[Refusal]:
