@@ -89,16 +89,24 @@ class Administrator(Base):
 
 
 class LoginSession(Base):
-    """One login of a user or of an administrator; only the keyed hash of its id is kept."""
+    """One login of a user, of an administrator or by the configured key; only the keyed hash of its id is kept."""
 
     __tablename__ = "login_sessions"
-    __table_args__ = (CheckConstraint("(user_id IS NULL) <> (administrator_id IS NULL)", name="one_holder"),)
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(user_id, administrator_id, admin_key_hash) = 1", name="one_holder"),
+        CheckConstraint("api_key_id IS NULL OR user_id IS NOT NULL", name="key_of_a_user"),
+        Index("ix_login_sessions_api_key_id", "api_key_id", postgresql_where=text("api_key_id IS NOT NULL")),
+    )
 
     session_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"), index=True)
     administrator_id: Mapped[int | None] = mapped_column(
         ForeignKey("administrators.administrator_id", ondelete="CASCADE"), index=True
     )
+    api_key_id: Mapped[int | None] = mapped_column(ForeignKey("api_keys.api_key_id", ondelete="CASCADE"))
+    """The key that logged in: the session ends with it, and may be used only where it may."""
+    admin_key_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Keyed hash of the configured administrator's key that logged in: another key ends the session."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -1,7 +1,7 @@
 """Who is inside which journey, and who has reached which action."""
 
 from datetime import datetime
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, CheckConstraint, Identity, Index, PrimaryKeyConstraint, SmallInteger, text
@@ -17,6 +17,19 @@ class EnrollmentState(StrEnum):
     COMPLETED = "completed"
     EXITED = "exited"
     FAILED = "failed"
+
+
+class Activity(IntFlag):
+    """What a person did with the email of an action. Never renumber: sums of these are stored."""
+
+    OPENED = 1
+    CLICKED = 2
+    CONVERTED = 4
+    BROWSER_VIEWED = 8
+    FORWARDED = 16
+    UNSUBSCRIBED = 32
+    BOUNCED = 64
+    SPAM_COMPLAINT = 128
 
 
 class Enrollment(Base):
