@@ -9,3 +9,19 @@ class ListNotFound(DomainError):
 
 class ListLimitExceeded(DomainError):
     """The list limit of the user group is exceeded"""
+
+
+class TemplateNotFound(DomainError):
+    """The template of the confirmation email does not exist"""
+
+
+class PhoneFieldNotFound(DomainError):
+    """The field is neither this list's nor one of the account's global fields"""
+
+
+class ConfirmationEmailNotFound(DomainError):
+    """The confirmation email does not exist"""
+
+
+class LinkedListNotFound(DomainError):
+    """A list to subscribe to or to unsubscribe from does not exist"""

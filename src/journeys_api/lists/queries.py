@@ -1,10 +1,177 @@
 """SQL of lists."""
 
-from sqlalchemy import Select, select
+from collections.abc import Sequence
+from typing import Any
 
-from journeys_api.models import SubscriberList
+from sqlalchemy import BigInteger, ColumnElement, Select, any_, delete, func, literal, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import (
+    BounceType,
+    CustomField,
+    Email,
+    Subscriber,
+    SubscriberList,
+    SubscriberTag,
+    SubscriptionStatus,
+    Suppression,
+    Tag,
+    User,
+    UserGroup,
+)
 
 
-def owned_lists(owner_id: int) -> Select[tuple[SubscriberList]]:
+def owned_lists(owner_id: int) -> Select[SubscriberList]:
     """The only way to a list: whatever is built on this stays within one account."""
     return select(SubscriberList).where(SubscriberList.owner_id == owner_id)
+
+
+def _array(ids: Sequence[int]) -> ColumnElement[Any]:
+    # one bind whatever the number: an IN of 33,000 ids is more than the protocol's parameters
+    return any_(literal(list(ids), ARRAY(BigInteger)))
+
+
+async def group_of_owner(session: AsyncSession, *, owner_id: int) -> UserGroup:
+    """The group whose limits the account's lists keep."""
+    statement = select(UserGroup).join(User, User.group_id == UserGroup.group_id).where(User.user_id == owner_id)
+    return (await session.scalars(statement)).one()
+
+
+async def lock_owner(session: AsyncSession, *, owner_id: int) -> None:
+    """Make calls that count something of one account wait for each other; inserts of its other rows do not wait."""
+    await session.execute(select(User.user_id).where(User.user_id == owner_id).with_for_update(key_share=True))
+
+
+async def count_lists(session: AsyncSession, *, owner_id: int) -> int:
+    """How many lists the account has, archived ones included."""
+    return (await session.execute(owned_lists(owner_id).with_only_columns(func.count()))).scalar_one()
+
+
+async def email_exists(session: AsyncSession, *, owner_id: int, email_id: int) -> bool:
+    """Whether the account has this email content."""
+    statement = select(Email.email_id).where(
+        Email.owner_id == owner_id, Email.email_id == email_id, Email.deleted_at.is_(None)
+    )
+    return await session.scalar(statement) is not None
+
+
+async def field_for_list(session: AsyncSession, *, owner_id: int, list_id: int, field_id: int) -> bool:
+    """Whether the field is the list's or a global one; it cannot be deleted before the transaction ends."""
+    statement = select(CustomField.field_id).where(
+        CustomField.owner_id == owner_id, CustomField.field_id == field_id, CustomField.list_id.in_((0, list_id))
+    )
+    return await session.scalar(statement.with_for_update(read=True, key_share=True)) is not None
+
+
+async def clear_phone_fields(session: AsyncSession, *, owner_id: int, field_ids: Sequence[int]) -> None:
+    """Set the telephone field to none where it is one of these."""
+    statement = update(SubscriberList).where(
+        SubscriberList.owner_id == owner_id, SubscriberList.phone_field_id == _array(field_ids)
+    )
+    await session.execute(statement.values(phone_field_id=0).execution_options(synchronize_session=False))
+
+
+async def known_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> set[int]:
+    """Which of the ids are lists of the account."""
+    statement = owned_lists(owner_id).where(SubscriberList.list_id == _array(list_ids))
+    return set(await session.scalars(statement.with_only_columns(SubscriberList.list_id)))
+
+
+def _active_counts(owner_id: int) -> Select[int, int]:
+    return (
+        select(Subscriber.list_id, func.count().label("active"))
+        .where(
+            Subscriber.owner_id == owner_id,
+            Subscriber.status == SubscriptionStatus.SUBSCRIBED,
+            Subscriber.bounce_type != BounceType.HARD,
+        )
+        .group_by(Subscriber.list_id)
+    )
+
+
+async def active_counts(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> dict[int, int]:
+    """Active subscribers (Subscribed and not hard-bounced) of each list that has any.
+
+    One pass over `ix_subscribers_list_id_status`: some 0.2 s for a million subscribers.
+    """
+    rows = await session.execute(_active_counts(owner_id).where(Subscriber.list_id == _array(list_ids)))
+    return {row.list_id: row.active for row in rows}
+
+
+async def page_of_lists(
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    search: str,
+    is_archived: bool | None,
+    order_by: str,
+    descending: bool,
+    first: int,
+    most: int,
+) -> tuple[list[SubscriberList], int]:
+    """A page of the account's lists in a total order, and how many pass the filter.
+
+    Args:
+        search: part of name or description, without case; "" for all.
+        is_archived: None for both kinds.
+        order_by: a key of `_ORDERS`, or `active_count`, which has to count every list first; anything else: by id.
+    """
+    lists = owned_lists(owner_id)
+    if search:
+        lists = lists.where(
+            or_(
+                SubscriberList.name.icontains(search, autoescape=True),
+                SubscriberList.description.icontains(search, autoescape=True),
+            )
+        )
+    if is_archived is not None:
+        lists = lists.where(SubscriberList.archived_at.is_not(None) == is_archived)
+    total = (await session.execute(lists.with_only_columns(func.count()))).scalar_one()
+
+    order: ColumnElement[Any]
+    if order_by == "active_count":
+        counts = _active_counts(owner_id).subquery()
+        lists = lists.outerjoin(counts, counts.c.list_id == SubscriberList.list_id)
+        order = func.coalesce(counts.c.active, 0)
+    else:
+        order = _ORDERS.get(order_by, _ORDERS["list_id"])
+    by_id = SubscriberList.list_id
+    lists = lists.order_by(order.desc(), by_id.desc()) if descending else lists.order_by(order, by_id)
+    return list(await session.scalars(lists.offset(first).limit(most))), total
+
+
+_ORDERS: dict[str, ColumnElement[Any]] = {
+    "list_id": SubscriberList.list_id.expression,
+    "name": func.lower(SubscriberList.name),
+    "created_at": SubscriberList.created_at.expression,
+    "archived_at": SubscriberList.archived_at.expression,
+}
+
+
+async def lists_for_deletion(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> list[int]:
+    """Those of the ids that are the account's, locked against new subscribers, fields and tags."""
+    statement = owned_lists(owner_id).where(SubscriberList.list_id == _array(list_ids))
+    statement = statement.order_by(SubscriberList.list_id).with_for_update()
+    return list(await session.scalars(statement.with_only_columns(SubscriberList.list_id)))
+
+
+async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> None:
+    """Remove lists (already known to be the account's) and all that belongs to them.
+
+    Children first and set by set, so that the cascades of the foreign keys find nothing left to do. A list of a million
+    takes some 20 s, far past the usual limit of a statement: it is lifted until the transaction ends.
+    """
+    await session.execute(text("SET LOCAL statement_timeout = '1h'"))
+    doomed = _array(list_ids)
+    tags = select(Tag.tag_id).where(Tag.owner_id == owner_id, Tag.list_id == doomed)
+    for statement in (
+        delete(SubscriberTag).where(SubscriberTag.owner_id == owner_id, SubscriberTag.tag_id.in_(tags)),
+        delete(Subscriber).where(Subscriber.owner_id == owner_id, Subscriber.list_id == doomed),
+        delete(Tag).where(Tag.owner_id == owner_id, Tag.list_id == doomed),
+        delete(CustomField).where(CustomField.owner_id == owner_id, CustomField.list_id == doomed),
+        delete(Suppression).where(Suppression.owner_id == owner_id, Suppression.list_id == doomed),
+        delete(SubscriberList).where(SubscriberList.owner_id == owner_id, SubscriberList.list_id == doomed),
+    ):
+        # nothing of these rows is in the session; the default would fetch the key of every deleted subscriber
+        await session.execute(statement.execution_options(synchronize_session=False))
