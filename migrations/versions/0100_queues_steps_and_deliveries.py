@@ -16,6 +16,7 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     """Queues, steps and deliveries of the engine."""
+    op.add_column("enrollments", sa.Column("due_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "counter_deltas",
         sa.Column("delta_id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -210,6 +211,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Undo it."""
+    op.drop_column("enrollments", "due_at")
     op.drop_index("ix_trigger_events_owner_id", table_name="trigger_events")
     op.drop_table("trigger_events")
     op.drop_index("ix_timers_due", table_name="timers")

@@ -72,6 +72,8 @@ class Enrollment(Base):
     """The action the person stands at; None once ended."""
     entered_at: Mapped[datetime]
     """When that action was reached; waits count from it."""
+    due_at: Mapped[datetime | None]
+    """When the person is looked at next. A timer that says otherwise is out of date and does nothing; None once ended."""
     seq: Mapped[int] = mapped_column(server_default=text("0"))
     """Steps taken so far."""
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
