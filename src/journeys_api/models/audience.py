@@ -107,6 +107,14 @@ class Subscriber(Base):
         # counts by status are answered from this index alone; a list of ten million costs some seconds
         Index("ix_subscribers_list_id_status", "owner_id", "list_id", "status", "bounce_type"),
         Index("ix_subscribers_list_id", "list_id"),
+        # whose value of a unique field it is, without reading the list; every change of a value is a new row version
+        # in all indexes for it, and the entries themselves are put in by the batch
+        Index(
+            "ix_subscribers_custom_values",
+            "custom_values",
+            postgresql_using="gin",
+            postgresql_ops={"custom_values": "jsonb_path_ops"},
+        ),
     )
 
     subscriber_id: Mapped[int] = mapped_column(Identity())
@@ -134,7 +142,15 @@ class GlobalValues(Base):
     """Values of the account-wide custom fields of one address, shared by all lists of the owner."""
 
     __tablename__ = "global_values"
-    __table_args__ = (PrimaryKeyConstraint("owner_id", "email_address"),)
+    __table_args__ = (
+        PrimaryKeyConstraint("owner_id", "email_address"),
+        Index(
+            "ix_global_values_custom_values",
+            "custom_values",
+            postgresql_using="gin",
+            postgresql_ops={"custom_values": "jsonb_path_ops"},
+        ),
+    )
 
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
     email_address: Mapped[str]
