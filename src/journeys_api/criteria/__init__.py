@@ -1,0 +1,24 @@
+"""Criteria: RulesJson → a checked tree → one SQL condition over subscribers; and the criteria of triggers."""
+
+from journeys_api.criteria.errors import CriteriaInvalid, CriteriaNotEvaluable
+from journeys_api.criteria.reading import parse, problems
+from journeys_api.criteria.service import compile, condition, missing_records
+from journeys_api.criteria.tree import Criteria, References
+from journeys_api.criteria.triggers import matches_event, parse_trigger, trigger_problems
+from journeys_api.criteria.yes_no import from_yes_no
+
+__all__ = [
+    "Criteria",
+    "CriteriaInvalid",
+    "CriteriaNotEvaluable",
+    "References",
+    "compile",
+    "condition",
+    "from_yes_no",
+    "matches_event",
+    "missing_records",
+    "parse",
+    "parse_trigger",
+    "problems",
+    "trigger_problems",
+]

@@ -1,0 +1,97 @@
+"""RulesJson → a checked tree (JC 5.1)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from journeys_api import strict_json
+from journeys_api.criteria import events, fields, memberships, values
+from journeys_api.criteria.errors import CriteriaInvalid
+from journeys_api.criteria.tree import MOST_RULES, Criteria, Node, Rule, Unevaluable
+from journeys_api.criteria.values import BadValue
+from journeys_api.errors import NotReadable
+from journeys_api.strict_json import fold
+
+RULES: Mapping[str, Callable[[Mapping[str, Any]], Rule]] = {
+    "fields": fields.read_rule,
+    "tags": memberships.read_tags,
+    "journeys": memberships.read_journeys,
+    "journey-email-action": memberships.read_journey_email_action,
+    "segments": memberships.read_segments,
+    "suppressions": memberships.read_suppressions,
+    "website-events": events.read_website_events,
+    "campaign-events": events.read_campaign_events,
+}
+"""Folded `type` → how the rule is read, names folded."""
+
+_DEEPEST = 2
+"""Levels of arrays below the outermost: groups and subgroups."""
+
+
+def parse(rules: object, *, operator: object) -> Criteria:
+    """Check RulesJson: a list of groups of rules and subgroups; a bare rule is a group of one. JSON text is read.
+
+    None, "", [] and {} are no rules. A rule of an unknown type or operator, or with a value that does not suit, is kept
+    as one that cannot be evaluated: `problems` names it.
+
+    Args:
+        operator: `or` in any case; whatever else is `and`.
+
+    Raises:
+        CriteriaInvalid: not a list of rules: a typo must not become "everybody". An empty group is such a typo, too.
+
+    Source: criteria-syntax "Schema"; segments "SegmentOperator alternates with nesting depth".
+    """
+    if isinstance(rules, str) and rules:
+        try:
+            rules = strict_json.loads(rules)
+        except NotReadable as error:
+            raise CriteriaInvalid(f"the criteria are not JSON: {error}") from None
+    if rules is None or rules in ("", [], {}):
+        return Criteria(is_or=_is_or(operator))
+    criteria = Criteria(_nodes(rules, "", depth=0), is_or=_is_or(operator))
+    if sum(1 for _ in criteria.rules()) > MOST_RULES:
+        raise CriteriaInvalid(f"the criteria have more than {MOST_RULES} rules")
+    return criteria
+
+
+def problems(criteria: Criteria) -> list[str]:
+    """What keeps rules from being evaluated, each with the rule's place: `[0][1]: unknown operator "exists"`."""
+    return [f"{place}: {rule.problem}" for place, rule in criteria.rules() if rule.problem is not None]
+
+
+def read_rule(rule: Mapping[str, Any]) -> Rule:
+    """One rule; what cannot be understood of it makes it unevaluable.
+
+    Args:
+        rule: with folded names.
+    """
+    kind = rule.get("type")
+    if not isinstance(kind, str) or fold(kind) not in RULES:
+        return Unevaluable(f"unknown type {values.quoted(kind)}")
+    try:
+        return RULES[fold(kind)](rule)
+    except BadValue as error:
+        return Unevaluable(str(error))
+
+
+def _is_or(operator: object) -> bool:
+    return isinstance(operator, str) and fold(operator) == "or"
+
+
+def _nodes(members: object, place: str, *, depth: int) -> tuple[Node, ...]:
+    if not isinstance(members, list):
+        raise CriteriaInvalid(f"{place or 'the criteria'}: not a list of rules")
+    if not members:
+        raise CriteriaInvalid(f"{place}: a group without rules")
+    if depth > _DEEPEST:
+        raise CriteriaInvalid(f"{place}: groups nest deeper than three levels")
+    return tuple(_node(member, f"{place}[{index}]", depth=depth) for index, member in enumerate(members))
+
+
+def _node(member: object, place: str, *, depth: int) -> Node:
+    if not isinstance(member, Mapping):
+        return _nodes(member, place, depth=depth + 1)
+    rule = strict_json.folded(dict(member))
+    if "type" not in rule:
+        raise CriteriaInvalid(f"{place}: a rule without a type")
+    return read_rule(rule)
