@@ -19,7 +19,7 @@ import structlog
 import uvicorn
 
 from journeys_api.app import Application, create_app
-from journeys_api.demo_account import demo_api_key
+from journeys_api.first_start import prepare
 from journeys_api.logging import configure_logging
 from journeys_api.migrate import migrate
 from journeys_api.opening import CannotStart, opened, required_url
@@ -56,7 +56,7 @@ def serve(settings: Settings, *, workers: int) -> None:
         )
     with _stop_signals_end_the_start(), _bound(settings) as listener, opened(settings, owning=True) as whole:
         asyncio.run(migrate(required_url(whole)))
-        demo_key = asyncio.run(demo_api_key(whole)) if settings.database_url is None else None
+        demo_key = asyncio.run(prepare(whole, with_demo=settings.database_url is None))
         address = listener.getsockname()
         threading.Thread(target=_announce, args=(settings, whole, address, demo_key), daemon=True).start()
         if workers == 1:
