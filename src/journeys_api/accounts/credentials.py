@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -58,3 +59,17 @@ def password_matches(password_hash: str | None, password: str) -> bool:
 def same_secret(one: str, other: str) -> bool:
     """Equality in constant time."""
     return hmac.compare_digest(one.encode("utf-8"), other.encode("utf-8"))
+
+
+def may_use_from(bound_ip_address: str | None, client_address: str) -> bool:
+    """Whether a key bound to an address (None: to none) may be used by a client at another, or the same, address."""
+    return bound_ip_address is None or _plain_address(bound_ip_address) == _plain_address(client_address)
+
+
+def _plain_address(address: str) -> IPv4Address | IPv6Address | str:
+    # a socket that listens for both families reports an IPv4 client as ::ffff:192.0.2.1
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return getattr(parsed, "ipv4_mapped", None) or parsed

@@ -1,17 +1,33 @@
-"""Rules of accounts: who a credential speaks for, and how accounts, keys and sessions come and go."""
+"""Rules of accounts: who a credential speaks for, and how accounts and their keys come and go."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts import credentials, queries
+from journeys_api.accounts.errors import (
+    ApiKeyNotFound,
+    ApiKeyNotMade,
+    EmailAddressTaken,
+    GroupNotFound,
+    PasswordUnfit,
+    TooManyApiKeys,
+    UsernameTaken,
+    UserNotFound,
+)
 from journeys_api.commands.call import Principal
 from journeys_api.models import Administrator, ApiKey, User, UserGroup
 
 DEFAULT_GROUP_ID = 1
+
+MOST_API_KEYS = 1000
+"""Keys of one account: `user.apikey.list` knows no pages."""
 
 
 async def principal_of_key(session: AsyncSession, *, key_hash: bytes, client_address: str) -> Principal | None:
@@ -20,16 +36,25 @@ async def principal_of_key(session: AsyncSession, *, key_hash: bytes, client_add
     return _principal(holder)
 
 
-async def principal_of_session(session: AsyncSession, *, session_hash: bytes, now: datetime) -> Principal | None:
-    """The user or administrator of a live session; None when there is none."""
-    holder = await queries.holder_of_session(session, session_hash=session_hash, now=now)
+async def principal_of_session(
+    session: AsyncSession, *, session_hash: bytes, client_address: str, admin_key_hash: bytes, now: datetime
+) -> Principal | None:
+    """The user or administrator of a live session; None when there is none.
+
+    Args:
+        client_address: a session that was opened by a bound key is bound with it.
+        admin_key_hash: keyed hash of the administrator's key as it is configured now.
+    """
+    holder = await queries.holder_of_session(
+        session, session_hash=session_hash, client_address=client_address, admin_key_hash=admin_key_hash, now=now
+    )
     return _principal(holder)
 
 
 def _principal(holder: queries.Holder | None) -> Principal | None:
     if holder is None:
         return None
-    if holder.administrator_id:
+    if holder.is_administrator:
         return Principal("admin", administrator_id=holder.administrator_id)
     return Principal("user", user_id=holder.user_id, permissions=frozenset(holder.permissions))
 
@@ -49,16 +74,22 @@ async def ensure_default_group(session: AsyncSession, *, now: datetime) -> UserG
 async def create_administrator(
     session: AsyncSession, *, username: str, email_address: str, password: str, now: datetime
 ) -> Administrator:
-    """Make a person who may call the admin commands, with `admin.login`."""
-    administrator = Administrator(
-        username=username,
-        email_address=email_address,
-        password_hash=await asyncio.to_thread(credentials.hash_password, password),
-        created_at=now,
+    """Make a person who may call the admin commands, with `admin.login`.
+
+    Raises:
+        PasswordUnfit: empty, or longer than 1024 bytes.
+        UsernameTaken: by another administrator.
+    """
+    password_hash = await hash_of(password)
+    made: Administrator | None = await session.scalar(
+        insert(Administrator)
+        .values(username=username, email_address=email_address, password_hash=password_hash, created_at=now)
+        .on_conflict_do_nothing()
+        .returning(Administrator)
     )
-    session.add(administrator)
-    await session.flush()
-    return administrator
+    if made is None:
+        raise UsernameTaken
+    return made
 
 
 async def create_user(
@@ -71,19 +102,81 @@ async def create_user(
     now: datetime,
     **optional: Any,
 ) -> User:
-    """Make an account. `optional` are further columns of `users`."""
-    user = User(
-        group_id=group_id,
-        username=username,
-        email_address=email_address,
-        password_hash=await asyncio.to_thread(credentials.hash_password, password),
-        created_at=now,
-        updated_at=now,
-        **optional,
+    """Make an account. `optional` are further columns of `users`.
+
+    Raises:
+        PasswordUnfit: empty, or longer than 1024 bytes.
+        GroupNotFound: there is no such group.
+        UsernameTaken: another account logs in by this name.
+        EmailAddressTaken: another account logs in by this address.
+    """
+    password_hash = await hash_of(password)
+    if await queries.group_kept(session, group_id=group_id) is None:
+        raise GroupNotFound
+    await _refuse_taken(session, username=username, email_address=email_address)
+    user: User | None = await session.scalar(
+        insert(User)
+        .values(
+            group_id=group_id,
+            username=username,
+            email_address=email_address,
+            password_hash=password_hash,
+            created_at=now,
+            updated_at=now,
+            **optional,
+        )
+        .on_conflict_do_nothing()
+        .returning(User)
     )
-    session.add(user)
-    await session.flush()
+    if user is None:  # somebody took one of them between the question and the insert
+        await _refuse_taken(session, username=username, email_address=email_address)
+        raise UsernameTaken
     return user
+
+
+async def _refuse_taken(session: AsyncSession, *, username: str, email_address: str) -> None:
+    is_username_taken, is_address_taken = await queries.names_taken(
+        session, username=username, email_address=email_address
+    )
+    if is_username_taken:
+        raise UsernameTaken
+    if is_address_taken:
+        raise EmailAddressTaken
+
+
+async def get_user(session: AsyncSession, *, user_id: int) -> User:
+    """The account, whoever asks: for administrators, and for copying from one account to another.
+
+    Raises:
+        UserNotFound: there is no such account.
+    """
+    user = await session.get(User, user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+async def account_of(session: AsyncSession, *, user_id: int) -> tuple[User, UserGroup]:
+    """An account and its group.
+
+    Raises:
+        UserNotFound: there is no such account (any more).
+    """
+    row = (await session.execute(queries.users_with_groups().where(User.user_id == user_id))).one_or_none()
+    if row is None:
+        raise UserNotFound
+    return row[0], row[1]
+
+
+async def hash_of(password: str) -> str:
+    """The hash to keep of a password. Call it before the first statement: no connection waits for it then.
+
+    Raises:
+        PasswordUnfit: empty, or longer than 1024 bytes.
+    """
+    if not 1 <= len(password.encode("utf-8")) <= credentials.MAX_PASSWORD_BYTES:
+        raise PasswordUnfit
+    return await asyncio.to_thread(credentials.hash_password, password)
 
 
 async def create_api_key(
@@ -95,7 +188,15 @@ async def create_api_key(
     now: datetime,
     pepper: bytes,
 ) -> tuple[ApiKey, str]:
-    """Make a key for the account; the second value is the key itself, which nobody can see again."""
+    """Make a key for the account; the second value is the key itself, which nobody can see again.
+
+    Raises:
+        TooManyApiKeys: the account has 1000.
+        ApiKeyNotMade: the account was deleted at the same moment.
+    """
+    count = await session.scalar(select(func.count()).select_from(queries.owned_api_keys(owner_id).subquery()))
+    if count is not None and count >= MOST_API_KEYS:
+        raise TooManyApiKeys
     clear = credentials.new_api_key()
     api_key = ApiKey(
         owner_id=owner_id,
@@ -104,7 +205,34 @@ async def create_api_key(
         note=note,
         bound_ip_address=bound_ip_address,
         created_at=now,
+        last_used_at=None,
+        last_used_ip=None,
+        request_count=0,
     )
-    session.add(api_key)
-    await session.flush()
+    try:
+        async with session.begin_nested():
+            session.add(api_key)
+    except IntegrityError:
+        raise ApiKeyNotMade from None
     return api_key, clear
+
+
+async def list_api_keys(session: AsyncSession, *, owner_id: int) -> Sequence[ApiKey]:
+    """The account's keys, oldest first; what is kept of them cannot be used."""
+    return (await session.scalars(queries.owned_api_keys(owner_id).order_by(ApiKey.api_key_id))).all()
+
+
+async def delete_api_key(session: AsyncSession, *, owner_id: int, api_key_id: int) -> None:
+    """Revoke a key; the sessions that it opened end with it.
+
+    Raises:
+        ApiKeyNotFound: no such key in this account.
+    """
+    deleted = await session.scalar(
+        delete(ApiKey)
+        .where(ApiKey.owner_id == owner_id, ApiKey.api_key_id == api_key_id)
+        .returning(ApiKey.api_key_id)
+        .execution_options(synchronize_session=False)
+    )
+    if deleted is None:
+        raise ApiKeyNotFound

@@ -60,6 +60,7 @@ class Principals:
         self._sessions = sessions
         self._pepper = pepper
         self._admin_api_key = admin_api_key
+        self._admin_key_hash = keyed_hash(pepper, admin_api_key)
         self._remembered: dict[tuple[str, bytes, str], tuple[float, Principal | None]] = {}
         self._generation = 0
 
@@ -119,7 +120,13 @@ class Principals:
                     session, key_hash=secret_hash, client_address=client_address
                 )
             else:
-                principal = await accounts.principal_of_session(session, session_hash=secret_hash, now=now)
+                principal = await accounts.principal_of_session(
+                    session,
+                    session_hash=secret_hash,
+                    client_address=client_address,
+                    admin_key_hash=self._admin_key_hash,
+                    now=now,
+                )
         # what was read before a change must not be believed after it; and unknown secrets must not fill the memory
         if generation == self._generation and principal is not None:
             if len(self._remembered) > 50_000:
