@@ -97,8 +97,10 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _bounded(digits: str) -> int:
-    # 128 digits is far past every column; beyond, answers could not be written as JSON numbers again
-    if len(digits) > 128:
-        raise NotReadable("a number is too large")
-    return int(digits)
+def _bounded(digits: str) -> int | str:
+    # past 64 bits an integer stays text: no column holds it and no JSON writer of ours writes it, and the parameter's own
+    # reader shall say that it is invalid
+    if len(digits) > 20:
+        return digits
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else digits
