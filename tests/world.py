@@ -1,7 +1,6 @@
 """An account with one record of everything that a parameter can name, made through the API."""
 
 import itertools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,6 @@ from journeys_api.commands.registry import COMMANDS, Command, Param
 from tests.conftest import Client, Maker
 
 _numbers = itertools.count(1)
-_LIST, _JOURNEY = "list", "journey"
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ RECIPES = (
     Recipe("list", "list.create", ("ListID",)),
     Recipe("tag", "subscriber.tags.create", ("TagID",), (("ListID", "list"),)),
     Recipe("field", "customfield.create", ("CustomFieldID",), (("SubscriberListID", "list"),)),
-    Recipe("subscriber", "subscriber.create", ("SubscriberID",), (("ListID", "list"),)),
+    Recipe("subscriber", "subscriber.create", ("SubscriberInformation", "SubscriberID"), (("ListID", "list"),)),
     Recipe("email", "email.create", ("EmailID",)),
     Recipe("journey", "journey.create", ("JourneyID",)),
     Recipe("action", "journey.actions.update", ("Actions", 0, "ActionID"), (("JourneyID", "journey"),)),
@@ -44,6 +42,8 @@ class World:
 
     client: Client
     ids: dict[str, int]
+    address: str
+    """The subscriber's."""
 
     @property
     def owner_id(self) -> int:
@@ -57,7 +57,25 @@ class World:
         for param in made.params:
             if param.refers_to in self.ids and param.wire in given:
                 given[param.wire] = spelled(param, given[param.wire], self.ids[param.refers_to])
-        return given | _special(made, self.ids)
+        return given | self._special(made)
+
+    def _special(self, made: Command) -> dict[str, Any]:
+        """What the examples name inside other parameters, and what must be new each time."""
+        number = next(_numbers)
+        match made.name:
+            case "journey.actions.published":
+                return {"Actions": [{"ActionID": self.ids["action"], "Published": "true"}]}
+            case "subscriber.get" | "subscriber.exists" | "subscriber.unsubscribe":
+                return {"EmailAddress": self.address}
+            case "subscriber.create" | "subscriber.subscribe":
+                return {"EmailAddress": f"person{number}@example.com"}
+            case "user.senderdomain.create":
+                return {"SenderDomain": f"mail{number}.example.com"}
+            case "subscriber.tags.create" | "subscriber.tags.update":
+                return {"TagName": f"Tag {number}"}
+            case "customfield.create" | "customfield.update":
+                return {"FieldName": f"Field {number}"}
+        return {}
 
 
 def spelled(param: Param, example: Any, record_id: int) -> Any:
@@ -69,32 +87,18 @@ def spelled(param: Param, example: Any, record_id: int) -> Any:
     return record_id
 
 
-def _special(made: Command, ids: Mapping[str, int]) -> dict[str, Any]:
-    """What the examples name inside other parameters, and what must be new each time."""
-    number = next(_numbers)
-    match made.name:
-        case "journey.actions.published":
-            return {"Actions": [{"ActionID": ids.get("action", 0), "Published": "true"}]}
-        case "subscriber.create" | "subscriber.subscribe":
-            return {"EmailAddress": f"person{number}@example.com"}
-        case "user.senderdomain.create":
-            return {"SenderDomain": f"mail{number}.example.com"}
-        case "subscriber.tags.create" | "subscriber.tags.update":
-            return {"TagName": f"Tag {number}"}
-        case "customfield.create" | "customfield.update":
-            return {"FieldName": f"Field {number}"}
-    return {}
-
-
 async def make_world(make: Maker, admin: Client) -> World:
     """A new account with a record of every kind."""
     client = await make.client()
     assert client.account
-    world = World(client.at("legacy"), {"user": client.account.user_id, "group": client.account.group_id})
+    ids = {"user": client.account.user_id, "group": client.account.group_id}
+    world = World(client.at("legacy"), ids, f"subscriber{next(_numbers)}@example.com")
     for recipe in RECIPES:
         if recipe.command not in COMMANDS:
             continue
         parameters = world.parameters(COMMANDS[recipe.command])
+        if recipe.kind == "subscriber":
+            parameters["EmailAddress"] = world.address
         for wire, kind in recipe.uses:
             parameters[wire] = world.ids[kind]
         body: Any = await (admin.at("legacy") if recipe.as_admin else world.client).ok(recipe.command, **parameters)
