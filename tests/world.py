@@ -89,7 +89,11 @@ def spelled(param: Param, example: Any, record_id: int) -> Any:
 
 async def make_world(make: Maker, admin: Client) -> World:
     """A new account with a record of every kind."""
-    client = await make.client()
+    return await fill(await make.client(), admin)
+
+
+async def fill(client: Client, admin: Client) -> World:
+    """Make the account a record of every kind."""
     assert client.account
     ids = {"user": client.account.user_id, "group": client.account.group_id}
     world = World(client.at("legacy"), ids, f"subscriber{next(_numbers)}@example.com")
