@@ -82,6 +82,10 @@ def _needs_a_credential(reading: Reading, *, key: str) -> None:
     title="User Login",
     source="AC 2.1",
     example={"Username": "demo", "Password": "the password"},
+    answer={
+        "SessionID": "BqgMrn4-HyhDWl4mhtJvpsW1-sKutQZaMMz09hHFYlM",
+        "UserInfo": {"UserID": 123, "Username": "demo", "EmailAddress": "demo@example.com", "AccountStatus": "Enabled"},
+    },
 )
 async def user_login(
     call: Call, *, username: str | None, password: str | None, is_password_encrypted: bool, api_key: str | None
@@ -136,6 +140,19 @@ async def user_login(
     title="Admin Login",
     source="AC 2.1",
     example={"Username": "admin", "Password": "the password"},
+    answer={
+        "SessionID": "BIG18rDmXpf828gDUsYR4AfAMOGkJNsU2eys2x5y778",
+        "AdminInfo": {
+            "AdminID": 1,
+            "Username": "admin",
+            "FirstName": "",
+            "LastName": "",
+            "EmailAddress": "admin@example.com",
+            "2FA_Enabled": "No",
+            "CreatedOn": "2026-01-01 00:00:00",
+            "LastLoginOn": "2026-01-15 14:30:00",
+        },
+    },
 )
 async def admin_login(
     call: Call, *, username: str | None, password: str | None, is_password_encrypted: bool, admin_api_key: str | None
@@ -214,6 +231,20 @@ async def user_current(call: Call) -> Body:
     title="Create API Key",
     source="AC 2.3",
     example={"Note": "Production API key"},
+    answer={
+        "Success": True,
+        "APIKeyID": "5",
+        "APIKey": {
+            "APIKey": "95C4-0E55-0176-98E1-C265-81ED-9938-0392",
+            "Note": "Production API key",
+            "IPAddress": "",
+            "BoundIPAddress": "",
+            "CreatedAt": "2026-01-15 20:45:48",
+            "LastUsedAt": None,
+            "LastUsedIP": None,
+            "RequestCount": 0,
+        },
+    },
 )
 async def user_apikey_create(call: Call, *, note: str, bound_ip_address: str | None) -> Body:
     """Make a key for the calling account. This answer is the only one that shows it; what is kept is a hash.
@@ -239,6 +270,21 @@ async def user_apikey_create(call: Call, *, note: str, bound_ip_address: str | N
     envelope=Envelope.ERRORS,
     title="List API Keys",
     source="AC 2.3",
+    answer={
+        "Success": True,
+        "APIKeys": [
+            {
+                "APIKeyID": 5,
+                "APIKey": "95C4-****-****-****-****-****-****-0392",
+                "Note": "Production API key",
+                "BoundIPAddress": "",
+                "CreatedAt": "2026-01-15 20:45:48",
+                "LastUsedAt": "2026-01-16 09:12:33",
+                "LastUsedIP": "192.0.2.7",
+                "RequestCount": 12,
+            }
+        ],
+    },
 )
 async def user_apikey_list(call: Call) -> Body:
     """The keys of the calling account, oldest first, masked. RequestCount counts logins by the key, not its calls."""
@@ -259,6 +305,7 @@ async def user_apikey_list(call: Call) -> Body:
     title="Delete API Key",
     source="AC 2.3",
     example={"APIKeyID": 5},
+    answer={"Success": True},
 )
 async def user_apikey_delete(call: Call, *, api_key_id: int) -> Body:
     """Revoke a key: the next call with it is refused, and so are the sessions that it opened."""

@@ -23,6 +23,7 @@ GROUP_ID = Param("UserGroupID", "group_id", identifier, missing=20, invalid=20, 
     title="Create User Group",
     source="AC 2.2",
     example={"GroupName": "Premium Users", "Permissions": "Campaign.Create,List.Create,Lists.Get", "LimitLists": 50},
+    answer={"UserGroupID": 5},
 )
 async def usergroup_create(call: Call, *, settings: GroupSettings, updated_fields: list[str]) -> Body:
     """Make a group. Only GroupName is needed; the vendor demands nine more settings, which are optional here.
@@ -74,6 +75,7 @@ async def usergroup_update(call: Call, *, group_id: int, settings: GroupSettings
     title="Patch a User Group",
     source="AC 2.2",
     example={"UserGroupID": 1, "LimitSubscribers": 50000},
+    answer={"UserGroupID": "1", "UpdatedFields": ["LimitSubscribers"]},
 )
 async def usergroup_patch(call: Call, *, group_id: int, settings: GroupSettings, updated_fields: list[str]) -> Body:
     """Change the settings that are sent and no other; "" clears a text, null is absence.
@@ -94,6 +96,7 @@ async def usergroup_patch(call: Call, *, group_id: int, settings: GroupSettings,
     title="Get User Group",
     source="AC 2.2",
     example={"UserGroupID": 1},
+    answer={"UserGroup": {"UserGroupID": 1, "GroupName": "Default", "Permissions": "*", "LimitLists": 0}},
 )
 async def usergroup_get(call: Call, *, group_id: int) -> Body:
     """A group with every setting."""

@@ -122,11 +122,7 @@ class GroupField:
 
     def _options(self, value: Any) -> dict[str, Any]:
         options = mapping(value)
-        try:
-            size = len(orjson.dumps(options))
-        except TypeError:  # a number of more than 64 bits could be read, but never answered
-            raise Unreadable from None
-        if size > MOST_CHARACTERS:
+        if len(orjson.dumps(options)) > MOST_CHARACTERS:
             raise NotReadable(f"the value of {self.wire} is longer than {MOST_CHARACTERS} bytes")
         return options
 

@@ -108,6 +108,7 @@ def _judge_new_user(reading: Reading) -> None:
         "Language": "en",
         "FirstName": "John",
     },
+    answer={"UserID": 123},
 )
 async def user_create(
     call: Call, *, group_id: int, address: str, username: str, password: str, details: UserChanges
@@ -211,6 +212,10 @@ def _names_a_user(reading: Reading) -> None:
     title="Get User Information",
     source="AC 2.1",
     example={"UserID": 1},
+    answer={
+        "UserInformation": {"UserID": 1, "Username": "john.doe", "EmailAddress": "user@example.com"},
+        "LimitUtilization": {"Subscribers": {"Used": 100, "Limit": 1000}, "Lists": {"Used": 5, "Limit": 10}},
+    },
 )
 async def user_get(call: Call, *, user_id: int | None, address: str | None) -> Body:
     """An account by id or, without one, by e-mail address; with what it uses of its limits."""
@@ -282,6 +287,7 @@ def ordering(order_field: str, order_type: str) -> list[tuple[ColumnElement[Any]
     title="Get Users List",
     source="AC 2.1",
     example={"RecordsPerRequest": 25, "RecordsFrom": 0, "OrderField": "UserID", "OrderType": "DESC"},
+    answer={"Users": [{"UserID": 123, "Username": "john.doe", "EmailAddress": "john@example.com"}], "TotalUsers": 150},
 )
 async def users_get(
     call: Call,
