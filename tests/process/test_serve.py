@@ -285,8 +285,8 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(start: Start, given: dict[
     assert "hunter2" not in complaint
 
 
-def test_a_server_of_ones_own_is_used_without_a_demo_account(serve: Serve, start: Start, tmp_path: Path) -> None:
-    with EmbeddedPostgres(tmp_path / "other").own() as url:
+def test_a_server_of_ones_own_is_used_without_a_demo_account(serve: Serve, data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir.parent / "other").own() as url:
         server = serve(JOURNEYS_DATABASE_URL=url, **KEYS)
         unknown = server.get("/metrics", AdminAPIKey=KEYS["JOURNEYS_ADMIN_API_KEY"])
         code = server.end(signal.SIGTERM)
