@@ -11,7 +11,7 @@ from journeys_api.emails import service as emails
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.fields import service as fields
 from journeys_api.fields.errors import FieldNotFound
-from journeys_api.journeys import queries, trees
+from journeys_api.journeys import insiders, queries, trees
 from journeys_api.journeys.errors import (
     ActionNotFound,
     JourneyAlreadyDisabled,
@@ -195,6 +195,7 @@ async def enable_journey(session: AsyncSession, *, owner_id: int, journey_id: in
     journey.status = JourneyStatus.ENABLED
     journey.updated_at = now
     await session.flush()
+    await insiders.let_run(session, journey, now=now)
     return journey
 
 
@@ -213,6 +214,7 @@ async def disable_journey(session: AsyncSession, *, owner_id: int, journey_id: i
     journey.status = JourneyStatus.DISABLED
     journey.updated_at = now
     await session.flush()
+    await insiders.freeze(session, [journey_id])
     return journey
 
 
@@ -223,7 +225,10 @@ async def delete_journeys(
 
     Source: journeys, "Delete a Journey", "Delete Multiple Journeys"; rulings 6.
     """
-    return await queries.delete_journeys(session, owner_id=owner_id, journey_ids=journey_ids, now=now)
+    deleted = await queries.delete_journeys(session, owner_id=owner_id, journey_ids=journey_ids, now=now)
+    if deleted:
+        await insiders.end_all(session, owner_id=owner_id, journey_ids=deleted, now=now)
+    return deleted
 
 
 async def replace_actions(
@@ -268,10 +273,11 @@ async def write_tree(
     journey.updated_at = now
     await session.flush()
     at = {"owner_id": journey.owner_id, "journey_id": journey.journey_id}
-    gone = stored.keys() - {row.action_id for row in rows}
-    await queries.remove_actions(session, **at, action_ids=gone, now=now)
+    moves = insiders.successors(list(stored.values()), rows)
+    await queries.remove_actions(session, **at, action_ids=moves.keys(), now=now)
     await queries.update_actions(session, [row for row in rows if row.action_id in stored], **at)
     await queries.insert_actions(session, [row for row in rows if row.action_id not in stored], **at, now=now)
+    await insiders.reseat(session, journey=journey, moves=moves, now=now)
 
 
 async def publish_actions(

@@ -89,7 +89,7 @@ def action_tree(actions: Sequence[JourneyAction], totals: Mapping[int, Any]) -> 
             "ActionParameters": _parameters(action),
             "Notes": action.notes,
             "Published": action.is_published,
-            "CompletedRuns": counted.completed_runs if counted else 0,
+            "CompletedRuns": int(counted.completed_runs) if counted else 0,
             "Stats": action_stats(action.action, counted),
         }
         if action.action in BRANCHES:

@@ -43,11 +43,11 @@ def journey_stats(totals: Any, days: Mapping[date, Any], window: Window) -> dict
                 for each in every
             ]
     return {
-        "ActiveSubscribers": totals.active_count if totals else 0,
-        "TotalSubscribers": totals.total_count if totals else 0,
+        "ActiveSubscribers": int(totals.active_count) if totals else 0,
+        "TotalSubscribers": int(totals.total_count) if totals else 0,
         "AggregatedEmailActions": mail_counters(totals),
         "AggregatedDaysEmailActions": series,
-        "TotalRevenue": money(totals.revenue_cents if totals else 0),
+        "TotalRevenue": money(int(totals.revenue_cents) if totals else 0),
         "DaysRevenue": revenue,
     }
 
@@ -55,18 +55,18 @@ def journey_stats(totals: Any, days: Mapping[date, Any], window: Window) -> dict
 def action_stats(action: str, totals: Any) -> dict[str, object]:
     """`Stats` of one action; for SendEmail with what became of its mails."""
     stats: dict[str, object] = {
-        "ActiveSubscribers": totals.active_count if totals else 0,
-        "TotalSubscribers": totals.total_count if totals else 0,
+        "ActiveSubscribers": int(totals.active_count) if totals else 0,
+        "TotalSubscribers": int(totals.total_count) if totals else 0,
     }
     if action == "SendEmail":
         stats |= {
-            "EmailSent": totals.send_count if totals else 0,
-            "EmailOpened": totals.open_count if totals else 0,
-            "EmailClicked": totals.click_count if totals else 0,
-            "EmailConverted": totals.conversion_count if totals else 0,
-            "EmailUnsubscribed": totals.unsubscribe_count if totals else 0,
-            "EmailBounced": totals.bounce_count if totals else 0,
-            "EmailSpamComplaint": totals.spam_complaint_count if totals else 0,
-            "TotalRevenue": money(totals.revenue_cents if totals else 0),
+            "EmailSent": int(totals.send_count) if totals else 0,
+            "EmailOpened": int(totals.open_count) if totals else 0,
+            "EmailClicked": int(totals.click_count) if totals else 0,
+            "EmailConverted": int(totals.conversion_count) if totals else 0,
+            "EmailUnsubscribed": int(totals.unsubscribe_count) if totals else 0,
+            "EmailBounced": int(totals.bounce_count) if totals else 0,
+            "EmailSpamComplaint": int(totals.spam_complaint_count) if totals else 0,
+            "TotalRevenue": money(int(totals.revenue_cents) if totals else 0),
         }
     return stats
