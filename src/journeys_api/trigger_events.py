@@ -1,0 +1,91 @@
+"""Writing down that something happened to subscribers: the one way to what may start a journey.
+
+A noun records the event in the transaction that changed the subscriber; the engine reads it in one of its own. So
+nothing that happened is forgotten, and nothing that was rolled back starts anything.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import SHARDS, TriggerEvent
+
+START = "Start"
+"""Somebody shall enter the journey that the subject names, whatever its trigger."""
+EXIT = "Exit"
+"""Somebody shall leave the journey that the subject names; 0: all but those in the payload's `but`."""
+MAX_DEPTH = 10
+"""How long a chain of journeys setting off journeys may get."""
+CHANNEL = "journeys_work"
+"""Where workers are woken; a hint, they look by themselves within a second."""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One thing that happened to one subscriber."""
+
+    kind: str
+    """A trigger's name, or START or EXIT."""
+    list_id: int
+    subscriber_id: int
+    subject_id: int = 0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+def shard_of(subscriber_id: int) -> int:
+    """The shard that a subscriber's events and timers are in."""
+    return subscriber_id % SHARDS
+
+
+async def record(
+    session: AsyncSession, events: Sequence[Happened], *, owner_id: int, now: datetime, depth: int = 0
+) -> None:
+    """Write down events of one account's subscribers, in their order; one statement whatever their number.
+
+    Args:
+        depth: 0 for what people and clients did, one more than the enrollment's for what a journey did.
+    """
+    if not events:
+        return
+    await session.execute(
+        insert(TriggerEvent),
+        [
+            {
+                "shard": shard_of(event.subscriber_id),
+                "owner_id": owner_id,
+                "kind": event.kind,
+                "list_id": event.list_id,
+                "subscriber_id": event.subscriber_id,
+                "subject_id": event.subject_id,
+                "payload": dict(event.payload),
+                "depth": depth,
+                "occurred_at": now,
+            }
+            for event in events
+        ],
+    )
+    await wake(session)
+
+
+async def wake(session: AsyncSession) -> None:
+    """Tell workers, when this transaction commits, that there is something to do."""
+    await session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+async def record_tagging(
+    session: AsyncSession,
+    kind: str,
+    pairs: Collection[tuple[int, int]],
+    *,
+    owner_id: int,
+    list_id: int,
+    now: datetime,
+    depth: int = 0,
+) -> None:
+    """Write down that (tag, subscriber) pairs were set or removed (`Tag`, `UnTag`)."""
+    events = [Happened(kind, list_id, subscriber_id, tag_id) for tag_id, subscriber_id in pairs]
+    await record(session, events, owner_id=owner_id, now=now, depth=depth)
