@@ -1,0 +1,236 @@
+"""A mail made of its parts: RFC 5322 bytes that any server takes and that nobody's text can break out of."""
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
+from journeys_api.delivery.mail_headers import address_header, subject_header, text_header, url_header
+
+OURS = frozenset(
+    {
+        "bcc",
+        "cc",
+        "date",
+        "delivered-to",
+        "dkim-signature",
+        "from",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
+        "message-id",
+        "mime-version",
+        "received",
+        "reply-to",
+        "return-path",
+        "sender",
+        "subject",
+        "to",
+    }
+)
+"""Headers that no extra header may repeat: two of them mean whatever the reader likes."""
+
+# transfer encodings are chosen here, so that every octet of a message is ASCII and relays need not touch a signature
+POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)
+_MESSAGE_ID = re.compile(r"<?([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,180}@[A-Za-z0-9.-]{1,180})>?")
+_LANDMARK = re.compile(r"<!--|</head\s*>|<(body|style|script|title)(?=[\s/>])", re.IGNORECASE)
+_DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
+_TAG_END = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*+>""")
+_PLAIN_TEXT = re.compile(r"(?:[ -~]{0,76}\r?\n)*+[ -~]{0,76}")
+_PRE_HEADER_STYLE = "display:none;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all"
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to one person, after personalization.
+
+    Args:
+        message_id: `left@domain`, with or without angle brackets; the same at every attempt.
+        reply_to: dropped when it is not a usable address (JC 3.5).
+        bcc: for the envelope only.
+        html: empty counts as absent, as for `text`; one of them has to be there.
+        pre_header: plain text shown in inboxes beside the subject; only in the HTML part.
+        list_unsubscribe_url: visible ASCII, `https://…`.
+        list_unsubscribe_mailto: `mailto:…`.
+        one_click: a POST to the URL unsubscribes (RFC 8058); without the URL it says nothing.
+        extra_headers: by name; none of `OURS`, no `Content-…`.
+        date: aware.
+    """
+
+    message_id: str
+    from_name: str
+    from_email: str
+    to_name: str
+    to_email: str
+    subject: str
+    date: datetime
+    html: str | None = None
+    text: str | None = None
+    pre_header: str = ""
+    reply_to: str | None = None
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    list_unsubscribe_url: str | None = None
+    list_unsubscribe_mailto: str | None = None
+    one_click: bool = False
+    extra_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def build(mail: Mail) -> bytes:
+    """Write the mail down: CRLF, ASCII throughout, no line over 998 octets, the same bytes for the same mail.
+
+    Raises:
+        InvalidMail: an address, name or header could not be written without harm, or there is no content.
+
+    Source: JC 3.5; AC 2.17; RFC 2369, RFC 8058; reliability S55 to S58, S97.
+    """
+    return b"".join([*_headers(mail), _body(mail)])
+
+
+def envelope_for(mail: Mail, *, mail_from: str) -> Envelope:
+    """Build the mail and address it to everybody it goes to, each once, To first.
+
+    Raises:
+        InvalidMail: as `build`, and for an unusable CC or BCC.
+    """
+    recipients = [ascii_address(mail.to_email, "To")]
+    recipients += [ascii_address(address, "CC") for address in mail.cc]
+    recipients += [ascii_address(address, "BCC") for address in mail.bcc]
+    bounces_to = ascii_address(mail_from, "Return-Path") if mail_from else ""
+    return Envelope(bounces_to, tuple(dict.fromkeys(recipients)), build(mail))
+
+
+def _headers(mail: Mail) -> list[bytes]:
+    lines = [
+        text_header("Date", _date(mail.date)),
+        address_header("From", [(mail.from_name, ascii_address(mail.from_email, "From"))]),
+        address_header("To", [(mail.to_name, ascii_address(mail.to_email, "To"))]),
+    ]
+    if mail.cc:
+        lines.append(address_header("Cc", [("", ascii_address(address, "CC")) for address in mail.cc]))
+    for address in mail.bcc:
+        ascii_address(address, "BCC")
+    reply_to = _usable(mail.reply_to)
+    if reply_to:
+        lines.append(address_header("Reply-To", [("", reply_to)]))
+    lines += [subject_header(mail.subject), text_header("Message-ID", _message_id(mail.message_id))]
+    lines += _unsubscribing(mail)
+    for name, value in mail.extra_headers.items():
+        if name.lower() in OURS or name.lower().startswith("content-"):
+            raise InvalidMail("an extra header that the mail already has")
+        lines.append(text_header(name, value))
+    return lines
+
+
+def _unsubscribing(mail: Mail) -> list[bytes]:
+    urls = [url for url in (mail.list_unsubscribe_url, mail.list_unsubscribe_mailto) if url]
+    if mail.list_unsubscribe_url and not re.match(r"https?://[^/]", mail.list_unsubscribe_url, re.IGNORECASE):
+        raise InvalidMail("List-Unsubscribe: not a web address")
+    if mail.list_unsubscribe_mailto and not re.match(r"mailto:[^?]", mail.list_unsubscribe_mailto, re.IGNORECASE):
+        raise InvalidMail("List-Unsubscribe: not a mailto URL")
+    if not urls:
+        return []
+    lines = [url_header("List-Unsubscribe", urls)]
+    if mail.one_click and mail.list_unsubscribe_url:
+        lines.append(text_header("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    return lines
+
+
+def _date(instant: datetime) -> str:
+    if instant.tzinfo is None:
+        raise InvalidMail("Date: without a time zone")
+    return format_datetime(instant.astimezone(UTC))
+
+
+def _message_id(text: str) -> str:
+    found = _MESSAGE_ID.fullmatch(text)
+    if found is None:
+        raise InvalidMail("Message-ID: not left@domain")
+    return f"<{found[1]}>"
+
+
+def _usable(reply_to: str | None) -> str | None:
+    try:
+        return ascii_address(reply_to, "Reply-To") if reply_to else None
+    except InvalidMail:
+        return None
+
+
+def _body(mail: Mail) -> bytes:
+    body = EmailMessage(policy=POLICY)
+    if mail.text:
+        _set(body, mail.text, "plain")
+    if mail.html:
+        document = with_pre_header(mail.html, mail.pre_header)
+        if mail.text:
+            body.make_alternative()
+            part = EmailMessage(policy=POLICY)
+            _set(part, document, "html")
+            del part["MIME-Version"]
+            body.attach(part)
+            body.set_boundary(_boundary(mail))
+        else:
+            _set(body, document, "html")
+    elif not mail.text:
+        raise InvalidMail("neither HTML nor text")
+    return body.as_bytes()
+
+
+def _set(part: EmailMessage, content: str, subtype: str) -> None:
+    try:
+        encoded = content.encode()
+    except UnicodeEncodeError:
+        raise InvalidMail("half a character in the content") from None
+    if "\x00" in content:
+        raise InvalidMail("a NUL in the content")
+    part.set_content(content, subtype=subtype, charset="utf-8", cte=_transfer_encoding(content, len(encoded)))
+
+
+def _transfer_encoding(content: str, octets: int) -> str:
+    if _PLAIN_TEXT.fullmatch(content):
+        return "7bit"
+    # quoted-printable makes three octets of one that is not ASCII, base64 four of any three
+    beyond_ascii = octets - sum(map(str.isascii, content))
+    return "quoted-printable" if beyond_ascii * 6 < octets else "base64"
+
+
+def _boundary(mail: Mail) -> str:
+    # hashed over the content: it cannot occur in it, and the same mail is the same bytes again
+    parts = "\0".join([mail.message_id, mail.text or "", mail.html or "", mail.pre_header])
+    return f"=_{hashlib.sha256(parts.encode()).hexdigest()[:24]}"
+
+
+def with_pre_header(document: str, pre_header: str) -> str:
+    """The HTML with the pre-header as its first, hidden text: behind `<body>`, or where that tag would stand."""
+    shown = pre_header.strip()
+    if not shown:
+        return document
+    hidden = f'<div style="{_PRE_HEADER_STYLE}">{html.escape(shown)}</div>'
+    place = _start_of_body(document)
+    return f"{document[:place]}{hidden}{document[place:]}"
+
+
+def _start_of_body(document: str) -> int:
+    doctype = _DOCTYPE.match(document)
+    otherwise = doctype.end() if doctype else 0
+    at = 0
+    while found := _LANDMARK.search(document, at):
+        mark = found[0].lower()
+        at = found.end()
+        if mark == "<body":
+            tag = _TAG_END.match(document, at)
+            return tag.end() if tag else otherwise
+        if mark.startswith("</head"):
+            otherwise = at
+            continue
+        # what looks like a tag inside a comment or a style sheet is none
+        close = re.compile("-->" if mark == "<!--" else f"</{mark[1:]}", re.IGNORECASE).search(document, at)
+        if close is None:
+            break
+        at = close.end()
+    return otherwise
