@@ -1,0 +1,310 @@
+"""One connection to an SMTP server: greeting, TLS and login once, then one message after another.
+
+aiosmtplib reads and writes the lines; the dialogue is driven here, because only who writes the final dot knows
+whether a broken connection left the message undelivered or in doubt.
+
+Source: RFC 5321 4.2, 4.5.3.2; RFC 1047; reliability S90, F22 to F25.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from dataclasses import dataclass
+from ipaddress import ip_address
+from socket import gaierror
+from typing import Final, cast
+
+from aiosmtplib import (
+    SMTP,
+    SMTPAuthenticationError,
+    SMTPException,
+    SMTPHeloError,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+)
+
+from journeys_api.delivery.envelopes import Envelope
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.smtp_url import Protection, SmtpServer
+
+OUR_FAULT: Final = frozenset({503, 530, 534, 535, 538})
+"""Final answers that speak of login, TLS or the order of commands: the setup is wrong, not the message."""
+
+OK: Final = range(200, 300)
+START_INPUT: Final = range(354, 355)
+GOODBYE_SECONDS: Final = 5.0
+SLOWEST_OCTETS_A_SECOND: Final = 10_000
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LINE_DOT = re.compile(rb"^\.", re.MULTILINE)
+_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})\b")
+
+
+class AttemptEnded(Exception):
+    """The dialogue went no further; `outcome` says what that means for the message."""
+
+    def __init__(self, outcome: Outcome, *, code: int | None = None) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+        self.code = code
+
+    @property
+    def is_lost_connection(self) -> bool:
+        """Whether the server hung up, or said that it is about to, before anything was handed over."""
+        return self.outcome.ending is Ending.DEFERRED and self.code in (None, 421)
+
+
+@dataclass
+class Progress:
+    """How far an attempt came; read by whoever cuts it short."""
+
+    is_dot_written: bool = False
+
+
+class SmtpSession:
+    """A connection that is greeted, protected and logged in; made by `open_session`."""
+
+    def __init__(self, smtp: SMTP, *, step_timeout: float) -> None:
+        self._smtp = smtp
+        self._step_timeout = step_timeout
+        self._needs_reset = False
+        # kept as long as the connection: from Python 3.12 on, a writer that goes takes its connection with it
+        self._writer = _writer(smtp)
+        self.attempts = 0
+        self.idle_since = 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether neither side has hung up."""
+        return self._smtp.is_connected
+
+    async def send(self, envelope: Envelope, progress: Progress) -> Outcome:
+        """Hand one message over; after an `AttemptEnded` the session may still be alive and be used again.
+
+        Raises:
+            AttemptEnded: the message was not accepted, or nobody knows.
+        """
+        await self._begin()
+        size = b" SIZE=%d" % len(envelope.message) if self._smtp.supports_extension("size") else b""
+        sender = b"MAIL FROM:<" + envelope.mail_from.encode() + b">" + size
+        self._expect(await self._command(sender), "MAIL", envelope)
+        to, *others = envelope.recipients
+        self._expect(await self._recipient(to), "RCPT", envelope)
+        refused = []
+        for address in others:
+            answer = await self._recipient(address)
+            if answer.code == 421 or not 200 <= answer.code < 600:
+                self._expect(answer, "RCPT", envelope)
+            if answer.code not in OK:
+                refused.append(str(answer.code))
+        self._expect(await self._command(b"DATA"), "DATA", envelope, wanted=START_INPUT)
+        answer = await self._hand_over(envelope.message, progress)
+        return self._accepted(answer, envelope, refused, len(others))
+
+    async def quit(self) -> None:
+        """Say goodbye and hang up; a server that does not answer is left all the same."""
+        with contextlib.suppress(SMTPException, OSError):
+            await self._smtp.quit(timeout=GOODBYE_SECONDS)
+        self.drop()
+
+    def drop(self) -> None:
+        """Hang up at once."""
+        self._smtp.close()
+
+    async def _begin(self) -> None:
+        self.attempts += 1
+        if self._needs_reset and (await self._command(b"RSET")).code != 250:
+            self.drop()
+            raise AttemptEnded(deferred("RSET: refused"))
+        self._needs_reset = True
+
+    async def _recipient(self, address: str) -> SMTPResponse:
+        return await self._command(b"RCPT TO:<" + address.encode() + b">")
+
+    async def _command(self, line: bytes) -> SMTPResponse:
+        stage = line.split(b" ", 1)[0].decode()
+        try:
+            return await self._smtp.execute_command(line)
+        except (SMTPException, OSError) as error:
+            self.drop()
+            raise AttemptEnded(deferred(f"{stage}: {why(error)}")) from error
+
+    async def _hand_over(self, message: bytes, progress: Progress) -> SMTPResponse:
+        protocol = self._smtp.protocol
+        try:
+            async with asyncio.timeout(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
+                self._writer.write(stuffed(message))
+                await self._writer.drain()
+            if protocol is None or not protocol.is_connected:
+                raise SMTPServerDisconnected("Connection lost")
+            protocol.write(b".\r\n")
+            progress.is_dot_written = True
+        except (SMTPException, OSError) as error:
+            self.drop()
+            raise AttemptEnded(deferred(f"DATA: {why(error)}")) from error
+        try:
+            return await protocol.read_response()  # as long as the attempt as a whole may take
+        except (SMTPException, OSError) as error:
+            self.drop()
+            raise AttemptEnded(unknown(why(error))) from error
+
+    def _accepted(self, answer: SMTPResponse, envelope: Envelope, refused: list[str], others: int) -> Outcome:
+        if answer.code not in OK and not 400 <= answer.code < 600:
+            self.drop()
+            raise AttemptEnded(unknown(f"answered {answer.code}"), code=answer.code)
+        self._expect(answer, "end of DATA", envelope)
+        self._needs_reset = False
+        noted = f"{len(refused)} of {others} CC and BCC recipients refused ({', '.join(refused)})" if refused else ""
+        return Outcome(Ending.ACCEPTED, reason=noted[:300], reference=scrubbed(answer.message, envelope))
+
+    def _expect(self, answer: SMTPResponse, stage: str, envelope: Envelope, *, wanted: range = OK) -> None:
+        """Go on after the wanted answer; every other ends the attempt."""
+        code = answer.code
+        if code in wanted:
+            return
+        is_final = 500 <= code < 600 and code not in OUR_FAULT
+        if code == 421 or code in OUR_FAULT or not 400 <= code < 600:
+            self.drop()  # it is leaving, or the two of us are out of step
+        reason = f"{stage}: {code} {scrubbed(answer.message, envelope)}".rstrip()
+        raise AttemptEnded(Outcome(Ending.REFUSED if is_final else Ending.DEFERRED, reason), code=code)
+
+
+async def open_session(server: SmtpServer, *, hello_name: str, tls: ssl.SSLContext, step_timeout: float) -> SmtpSession:
+    """Connect, greet, encrypt and log in as the URL asks.
+
+    Raises:
+        AttemptEnded: always deferred: nothing was said about any message yet, and what is wrong here is wrong for all.
+    """
+    smtp = SMTP(
+        hostname=server.host,
+        port=server.port,
+        local_hostname=hello_name,
+        timeout=step_timeout,
+        use_tls=server.protection is Protection.FROM_THE_START,
+        start_tls=False,
+        tls_context=tls,
+    )
+    stage = "connecting"
+    try:
+        await smtp.connect()
+        stage = "greeting"
+        await _greet(smtp)
+        if server.protection in (Protection.REQUIRED, Protection.OFFERED):
+            stage = "STARTTLS"
+            await _start_tls(smtp, server)
+        if server.username is not None:
+            stage = "AUTH"
+            await _log_in(smtp, server)
+    except (SMTPException, OSError) as error:
+        smtp.close()
+        raise AttemptEnded(deferred(f"{stage}: {why(error)}")) from error
+    except BaseException:
+        smtp.close()
+        raise
+    return SmtpSession(smtp, step_timeout=step_timeout)
+
+
+async def _greet(smtp: SMTP) -> None:
+    try:
+        await smtp.ehlo()
+    except SMTPHeloError as error:
+        if error.code == 421 or not smtp.is_connected:
+            raise
+        await smtp.helo()
+
+
+async def _start_tls(smtp: SMTP, server: SmtpServer) -> None:
+    if smtp.supports_extension("starttls"):
+        await smtp.starttls()
+        await _greet(smtp)  # what was said in clear does not count any more (RFC 3207 4.2)
+    elif server.protection is Protection.REQUIRED:
+        raise SMTPException("not offered")
+
+
+async def _log_in(smtp: SMTP, server: SmtpServer) -> None:
+    username, password = server.username or "", server.password or ""
+    is_private = smtp.get_transport_info("sslcontext") is not None or _is_to_this_machine(smtp)
+    if not is_private and not server.may_tell_in_clear:
+        raise SMTPException("the connection is not encrypted, so the credentials were kept back")
+    if "plain" in smtp.server_auth_methods:
+        await smtp.auth_plain(username, password)
+    elif "login" in smtp.server_auth_methods:
+        await smtp.auth_login(username, password)
+    elif "cram-md5" in smtp.server_auth_methods:
+        await smtp.auth_crammd5(username, password)
+    else:
+        raise SMTPException("no way to log in that both sides know")
+
+
+def _is_to_this_machine(smtp: SMTP) -> bool:
+    peer = smtp.get_transport_info("peername")
+    return bool(peer) and ip_address(str(peer[0]).partition("%")[0]).is_loopback
+
+
+def _writer(smtp: SMTP) -> asyncio.StreamWriter:
+    transport, protocol = cast(asyncio.WriteTransport, smtp.transport), cast(asyncio.Protocol, smtp.protocol)
+    # next to nothing may wait in a buffer of ours when the final dot is written, or a break in the middle of a
+    # message would look like one behind it (0 makes a TLS transport pause for ever)
+    transport.set_write_buffer_limits(high=1, low=0)
+    return asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+
+
+def stuffed(message: bytes) -> bytes:
+    """The message as DATA carries it, up to the final dot: CRLF line ends, dots at line starts doubled."""
+    lines = _LINE_DOT.sub(b"..", _LINE_END.sub(b"\r\n", message))
+    return lines if lines.endswith(b"\r\n") else lines + b"\r\n"
+
+
+def deferred(reason: str) -> Outcome:
+    """Nothing was delivered; later may be better."""
+    return Outcome(Ending.DEFERRED, reason)
+
+
+def unknown(reason: str) -> Outcome:
+    """The message was handed over in full and no answer came."""
+    return Outcome(Ending.UNKNOWN, f"after the final dot: {reason}")
+
+
+def why(error: BaseException) -> str:
+    """A few words on what went wrong, without names, addresses or what a server echoed of a login."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return f"the certificate was not accepted ({seen.verify_message})"
+        if isinstance(seen, ssl.SSLError):
+            return "the TLS handshake failed"
+        if isinstance(seen, gaierror):
+            return "the server's name could not be resolved"
+        if isinstance(seen, ConnectionRefusedError):
+            return "connection refused"
+        seen = seen.__cause__
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, SMTPResponseException):
+        return _answered(error)
+    if isinstance(error, SMTPServerDisconnected | ConnectionError):
+        return "connection lost"
+    if isinstance(error, OSError):
+        return error.strerror or "network error"
+    return str(error)
+
+
+def _answered(error: SMTPResponseException) -> str:
+    if error.code < 0:
+        return "an answer that is not SMTP"
+    if isinstance(error, SMTPAuthenticationError):
+        enhanced = _ENHANCED.match(error.message)
+        return f"{error.code} {enhanced[1] if enhanced else ''}".rstrip()
+    return f"{error.code} {scrubbed(error.message)}".rstrip()
+
+
+def scrubbed(text: str, envelope: Envelope | None = None) -> str:
+    """A server's words on one short line, without the addresses that it repeats."""
+    words = ["…" if "@" in word or "%40" in word else re.sub(r"[^!-~]", "?", word) for word in text.split()]
+    line = " ".join(words)
+    for address in (envelope.mail_from, *envelope.recipients) if envelope else ():
+        local = re.escape(address.partition("@")[0])
+        if local:
+            line = re.sub(rf"(?<![A-Za-z0-9]){local}(?![A-Za-z0-9])", "…", line, flags=re.IGNORECASE)
+    return line[:200]
