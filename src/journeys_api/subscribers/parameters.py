@@ -150,7 +150,7 @@ def rules_params(*, invalid: int) -> list[Param]:
 def judge_rules(reading: Reading, refusal: Refusal, *, refuses_unknown_types: bool = False) -> None:
     """Put checked criteria in the place of the rules; what is not at least one whole rule is refused: it must not
     become "everybody" (AC 2.5, "RulesJSON check")."""
-    if not reading.has("rules") or reading["rules"] is None:
+    if not reading.has("rules"):
         return
     try:
         checked = parse(reading["rules"], operator=reading["operator"])

@@ -47,6 +47,8 @@ async def find_subscriber(
     for_update: bool = False,
 ) -> Subscriber | None:
     """The list's subscriber with this id, this address (in any case), or, where both are given, with both."""
+    if subscriber_id is None and address is None:
+        return None
     statement = queries.owned_subscribers(owner_id).where(Subscriber.list_id == list_id)
     if subscriber_id is not None:
         statement = statement.where(Subscriber.subscriber_id == subscriber_id)

@@ -334,7 +334,7 @@ async def subscriber_get(
     if found is None:
         raise SubscriberNotFound
     (view,) = await views.view_page(call.session, [found], owner_id=call.owner_id, list_id=list_id, with_tags=with_tags)
-    journeys = await views.memberships_of(call.session, found) if with_journeys else []
+    journeys = await views.memberships_of(call.session, found, now=call.now) if with_journeys else []
     return {
         **wire.information(view),
         "SubscriberJourneys": wire.journeys(journeys),

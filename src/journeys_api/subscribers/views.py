@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +21,8 @@ class Membership:
     enrollment: Enrollment
     journey: Journey
     way: Way
+    snoozed_until: datetime | None
+    """When the person goes on; None: at once, or not at all."""
 
     @property
     def is_active(self) -> bool:
@@ -78,7 +81,7 @@ async def view_page(
     ]
 
 
-async def memberships_of(session: AsyncSession, subscriber: Subscriber) -> list[Membership]:
+async def memberships_of(session: AsyncSession, subscriber: Subscriber, *, now: datetime) -> list[Membership]:
     """The passes of a subscriber that go on or were completed, in the order in which they began."""
     found = await queries.memberships(session, subscriber=subscriber)
     by_journey: dict[int, list[JourneyAction]] = {journey.journey_id: [] for _, journey in found}
@@ -86,4 +89,11 @@ async def memberships_of(session: AsyncSession, subscriber: Subscriber) -> list[
         for action in await queries.actions_of(session, journey_ids=by_journey.keys()):
             by_journey[action.journey_id].append(action)
     ways = {journey_id: way_of(actions) for journey_id, actions in by_journey.items()}
-    return [Membership(enrollment, journey, ways[journey.journey_id]) for enrollment, journey in found]
+    return [
+        Membership(enrollment, journey, ways[journey.journey_id], _later(enrollment.due_at, now))
+        for enrollment, journey in found
+    ]
+
+
+def _later(due_at: datetime | None, now: datetime) -> datetime | None:
+    return due_at if due_at is not None and due_at > now else None

@@ -100,7 +100,7 @@ def _in_progress(found: Membership) -> dict[str, object]:
     return {
         **_entry(found),
         "RelActionID": found.enrollment.action_id or 0,
-        "SnoozedUntil": None,
+        "SnoozedUntil": instant(found.snoozed_until, absent=None),
         "EnrolledAt": instant(found.enrollment.created_at),
         "CurrentStep": found.way.place_of(found.enrollment.action_id),
         "TotalSteps": found.way.total,
