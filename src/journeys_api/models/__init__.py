@@ -47,6 +47,7 @@ from journeys_api.models.engine_queue import (
     TriggerEvent,
 )
 from journeys_api.models.journeys import Journey, JourneyAction, JourneyStatus
+from journeys_api.models.segments import Segment
 from journeys_api.models.stats import ActionDay, ActionTotals, JourneyTotals, MailCounters
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "OptInMode",
     "ReputationLevel",
     "RunnableJourney",
+    "Segment",
     "SenderDomain",
     "SmsGateway",
     "Step",

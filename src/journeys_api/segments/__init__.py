@@ -1,0 +1,1 @@
+"""Segments: named criteria over the subscribers of a list."""
