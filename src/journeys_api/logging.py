@@ -3,6 +3,7 @@
 No secret passes: what a key calls secret is replaced, and so is what follows such a name inside a text.
 """
 
+import json
 import logging
 import re
 import sys
@@ -169,11 +170,21 @@ def _name_the_library(logger: WrappedLogger, method: str, event: EventDict) -> E
     return event
 
 
+LINE_ENDS = re.compile(r"[\x7f-\x9f\u2028\u2029]")
+"""What JSON may leave as it is although terminals obey it, or readers of lines break there."""
+
+CONTROLS: Final = {
+    code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029] if code not in (0x09, 0x0A)
+}
+
+
 def _to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-CONTROLS: Final = {code: f"\\x{code:02x}" for code in [*range(0x20), *range(0x7F, 0xA0)] if code not in (0x09, 0x0A)}
+    try:
+        line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # Half of a surrogate pair, or an integer of more than 64 bits: whoever sent it shall not keep it out of the log.
+        line = json.dumps(event, default=repr)
+    return LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def _escape_controls(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
