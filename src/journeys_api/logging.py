@@ -182,7 +182,7 @@ def _to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     try:
         line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:
-        # Half of a surrogate pair, or an integer of more than 64 bits: whoever sent it shall not keep it out of the log.
+        # Half of a surrogate pair, or an integer beyond 64 bits: whoever sent it shall not keep it out of the log.
         line = json.dumps(event, default=repr)
     return LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
