@@ -163,7 +163,10 @@ _LISTS_WHEN_EMPTY = frozenset({"TriggerParameters"})
 
 
 def shape(value: Any, *, is_whole: bool = False) -> Json:
-    """The types of an example. What is null or empty there may be anything; every key of the whole is always there."""
+    """The types of an example. What is null or empty there may be anything; every key of the whole is always there.
+
+    A text inside a record is null when there is none, and no example can show both.
+    """
     if isinstance(value, bool):
         return {"type": "boolean"}
     if isinstance(value, int):
@@ -171,7 +174,7 @@ def shape(value: Any, *, is_whole: bool = False) -> Json:
     if isinstance(value, float):
         return {"type": "number"}
     if isinstance(value, str):
-        return {"type": "string"}
+        return {"type": ["string", "null"]}
     if isinstance(value, Mapping) and value:
         known = {str(key): {} if key in _LISTS_WHEN_EMPTY else shape(item) for key, item in value.items()}
         schema: Json = {"type": "object", "properties": known}
