@@ -8,8 +8,17 @@ import pytest
 import trustme
 
 from journeys_api.delivery.egress import Egress, EgressFailed, EgressRefused, Response
-
-from .servers import HOME, OK, Answer, ScriptedNames, SilentNames, answer, repeating, serving, silence
+from tests.delivery.egress.servers import (
+    HOME,
+    OK,
+    Answer,
+    ScriptedNames,
+    SilentNames,
+    answer,
+    repeating,
+    serving,
+    silence,
+)
 
 SHORT = timedelta(milliseconds=300)
 

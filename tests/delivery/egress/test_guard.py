@@ -9,8 +9,7 @@ import pytest
 
 from journeys_api.delivery.egress import Egress, EgressFailed, EgressRefused
 from journeys_api.delivery.resolving import NameNotResolved, SystemResolver
-
-from .servers import HOME, NEXT_DOOR, ScriptedNames, answer, serving
+from tests.delivery.egress.servers import HOME, NEXT_DOOR, ScriptedNames, answer, serving
 
 OUTSIDE = [ip_network(f"{NEXT_DOOR}/32")]
 """Stands for the internet in these tests: an address that may be called, on this machine."""
