@@ -48,6 +48,17 @@ from journeys_api.subscribers.selection import Selection
     title="Get Subscribers List",
     source="AC 2.5",
     example={"SubscriberListID": 123, "SubscriberSegment": "Active", "RecordsPerRequest": 50},
+    answer={
+        "Subscribers": [
+            {
+                "SubscriberID": 456,
+                "EmailAddress": "user@example.com",
+                "SubscriptionStatus": "Subscribed",
+                "SubscriptionDate": "2025-01-01 12:00:00",
+            }
+        ],
+        "TotalSubscribers": 1500,
+    },
 )
 async def subscribers_get(
     call: Call,
@@ -116,6 +127,19 @@ def _check_search(reading: Reading) -> None:
     check=_check_search,
     title="Search Subscribers",
     source="AC 2.5",
+    answer={
+        "TotalSubscribers": 150,
+        "Subscribers": [
+            {
+                "SubscriberID": 456,
+                "EmailAddress": "user@example.com",
+                "SubscriptionStatus": "Subscribed",
+                "SubscriberTags": [],
+                "Suppressed": False,
+                "TotalRevenue": 0,
+            }
+        ],
+    },
     example={
         "ListID": 123,
         "Operator": "and",

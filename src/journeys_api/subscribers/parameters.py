@@ -97,7 +97,7 @@ custom_values = Reader(
     _parse_custom_values,
     {"type": "object", "description": "Values by the id of their field, or by `CustomField<ID>`."},
 )
-custom_field_family = Reader(_parse_family, {"description": "Each `CustomField<ID>` is one value."})
+custom_field_family = Reader(_parse_family)
 source = Reader(_parse_source, {"type": "string", "description": f"{', '.join(SOURCES)}; whatever else is Unknown."})
 source_ref = Reader(
     lambda value: scalar_text(value)[:MOST_SOURCE_REF],

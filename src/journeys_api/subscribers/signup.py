@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts import service as accounts
-from journeys_api.commands.call import Principal
 from journeys_api.emails import service as emails
 from journeys_api.fields import service as fields
 from journeys_api.lists.errors import ListNotFound
@@ -176,7 +175,7 @@ class Unsubscription:
 
 
 async def unsubscribe(
-    session: AsyncSession, *, wanted: Unsubscription, caller: Principal, now: datetime
+    session: AsyncSession, *, wanted: Unsubscription, caller_id: int, is_administrator: bool, now: datetime
 ) -> SubscriberList:
     """Let one person leave a list, or, for the list's own account, everybody of a selection.
 
@@ -184,7 +183,8 @@ async def unsubscribe(
     to others, and an address that they want suppressed everywhere is suppressed for the list's account only.
 
     Args:
-        caller: whose valid credential came along, if any did.
+        caller_id: the account whose valid credential came along; 0: none did.
+        is_administrator: whether an administrator's did.
 
     Raises:
         ListNotFound: there is no such list.
@@ -199,7 +199,7 @@ async def unsubscribe(
     found = (await queries.lists_of_anyone(session, list_ids=[wanted.list_id])).get(wanted.list_id)
     if found is None:
         raise ListNotFound
-    is_own = caller.kind == "admin" or (caller.kind == "user" and caller.user_id == found.owner_id)
+    is_own = is_administrator or caller_id == found.owner_id
     if wanted.email_id:
         await emails.get_email(session, owner_id=found.owner_id, email_id=wanted.email_id)
     if wanted.selection is not None:

@@ -55,7 +55,14 @@ _ip_text = bounded_text(64)
         ),
         Param("EmailAddress", "email_address", email_address, missing=2, invalid=5),
         Param("IPAddress", "ip_address", _ip_text, missing=3),
-        Param("CustomFieldN", "custom_values", custom_field_family, default={}, family="CustomField"),
+        Param(
+            "CustomFieldN",
+            "custom_values",
+            custom_field_family,
+            default={},
+            doc="The value of the field with the id N; as many as there are fields.",
+            family="CustomField",
+        ),
         Param(
             "EnforceRequiredFields",
             "enforces_fields",
@@ -93,6 +100,15 @@ _ip_text = bounded_text(64)
     title="Subscribe to a List",
     source="AC 2.5",
     example={"ListID": "123", "EmailAddress": "subscriber@example.com", "IPAddress": "192.168.1.1"},
+    answer={
+        "SubscriberID": 456,
+        "RedirectURL": "https://example.com/confirmation",
+        "Subscriber": {
+            "SubscriberID": 456,
+            "EmailAddress": "subscriber@example.com",
+            "SubscriptionStatus": "Opt-In Pending",
+        },
+    },
 )
 async def subscriber_subscribe(call: Call, **told: Any) -> Body:
     """Subscribe to one list or several: at once, or pending where the list wants a confirmation. Who left before comes
@@ -169,6 +185,7 @@ def _check_unsubscribe(reading: Reading) -> None:
     title="Unsubscribe from a List",
     source="AC 2.5",
     example={"ListID": 123, "EmailAddress": "subscriber@example.com", "IPAddress": "192.168.1.1"},
+    answer={"RedirectURL": "https://example.com/unsubscribe-confirmed"},
 )
 async def subscriber_unsubscribe(
     call: Call,
@@ -201,5 +218,11 @@ async def subscriber_unsubscribe(
         heeds_suppression_settings=not bypasses_settings,
         is_preview=is_preview,
     )
-    found = await signup.unsubscribe(call.session, wanted=wanted, caller=call.principal, now=call.now)
+    found = await signup.unsubscribe(
+        call.session,
+        wanted=wanted,
+        caller_id=call.principal.user_id,
+        is_administrator=call.principal.kind == "admin",
+        now=call.now,
+    )
     return wire.unsubscribed(found)

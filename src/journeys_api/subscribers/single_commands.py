@@ -3,15 +3,7 @@
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
-from journeys_api.commands.reading import (
-    boolean,
-    choice,
-    email_address,
-    identifier,
-    instant,
-    ip,
-    text,
-)
+from journeys_api.commands.reading import boolean, choice, email_address, identifier, instant, ip, text
 from journeys_api.commands.registry import (
     HUNDRED_A_MINUTE,
     Envelope,
@@ -48,6 +40,20 @@ _ENFORCE = Param(
     default=False,
     doc="Enforce what the fields want: required, unique, valid by their method.",
 )
+
+_COLUMNS = {
+    "SubscriberID": 456,
+    "EmailAddress": "subscriber@example.com",
+    "BounceType": "Not Bounced",
+    "SubscriptionStatus": "Subscribed",
+    "SubscriptionDate": "2025-01-01 12:00:00",
+    "SubscriptionIP": "192.168.1.1",
+    "UnsubscriptionDate": "0000-00-00 00:00:00",
+    "UnsubscriptionIP": wire.NO_IP_ADDRESS,
+    "OptInDate": "0000-00-00 00:00:00",
+    "SubscriptionSource": "API",
+    "SubscriptionSourceRef": "",
+}
 
 
 def _check_create(reading: Reading) -> None:
@@ -175,6 +181,16 @@ def _check_create(reading: Reading) -> None:
         "Status": "Subscribed",
         "SubscriptionDate": "2025-01-01 12:00:00",
         "SubscriptionIP": "192.168.1.1",
+    },
+    answer={
+        "Success": True,
+        "ErrorCode": 0,
+        "SubscriberInformation": _COLUMNS,
+        "Suppressed": False,
+        "SubscriberTags": [],
+        "SubscriberSegments": [],
+        "SubscriberJourneys": [],
+        "SubscriberWebsiteEvents": [],
     },
 )
 async def subscriber_create(
@@ -311,6 +327,30 @@ def _include(wire_name: str, name: str) -> Param:
     title="Get a Subscriber",
     source="AC 2.5",
     example={"ListID": 123, "EmailAddress": "user@example.com"},
+    answer={
+        "SubscriberInformation": _COLUMNS,
+        "Suppressed": False,
+        "SubscriberTags": [{"TagID": 1, "TagName": "VIP"}],
+        "SubscriberSegments": [],
+        "SubscriberJourneys": {
+            "InProgress": [
+                {
+                    "JourneyID": 7,
+                    "JourneyName": "Welcome series",
+                    "EntryID": 42,
+                    "RelActionID": 13,
+                    "SnoozedUntil": None,
+                    "EnrolledAt": "2026-03-12 09:00:00",
+                    "CurrentStep": 3,
+                    "TotalSteps": 7,
+                }
+            ],
+            "Completed": [],
+        },
+        "SubscriberWebsiteEvents": [],
+        "SubscriberActivity": [],
+        "TotalRevenue": 0,
+    },
 )
 async def subscriber_get(
     call: Call,
@@ -352,6 +392,7 @@ async def subscriber_get(
     title="Check if Subscriber Exists",
     source="AC 2.5",
     example={"ListID": 123, "EmailAddress": "user@example.com"},
+    answer={"Exists": True, "SubscriberID": 456},
 )
 async def subscriber_exists(call: Call, *, list_id: int, address: str) -> Body:
     """Whether the address is on the list, in whatever status; `SubscriberID` is 0 when it is not."""
