@@ -105,6 +105,7 @@ def _check_import(reading: Reading) -> None:
     title="Import Suppressed Addresses",
     source="AC 2.11",
     example={"EmailAddresses": '["user1@example.com", "user2@example.com"]', "SuppressionSource": "User"},
+    answer={"TotalImported": 2, "TotalFailed": 0, "FailedEmailAddresses": []},
 )
 async def suppression_import(
     call: Call, *, members: list[Any], lines: str, source: SuppressionSource, reason: str, list_id: int
@@ -150,6 +151,19 @@ async def suppression_import(
     title="Browse Suppressed Addresses",
     source="AC 2.11",
     example={"SearchPattern": "*@example.com", "RetrieveCount": 50},
+    answer={
+        "TotalRecords": 1,
+        "SuppressedEmails": {
+            "user@example.com": {
+                "SuppressionID": "1234",
+                "RelListID": "0",
+                "RelOwnerUserID": "42",
+                "EmailAddress": "user@example.com",
+                "SuppressionSource": "Hard Bounced",
+                "Reason": "Bounce: 550 mailbox unavailable",
+            }
+        },
+    },
 )
 async def suppression_browse(
     call: Call, *, pattern: str, sources: list[SuppressionSource], list_id: int, start: int, count: int
@@ -202,6 +216,21 @@ def _check_check(reading: Reading) -> None:
     title="Check Addresses for Suppression",
     source="AC 2.11",
     example={"ListID": 1, "EmailAddresses": '["a@example.com", "b@example.com"]'},
+    answer={
+        "ListID": 1,
+        "TotalChecked": 2,
+        "TotalFailed": 0,
+        "SuppressionCheckDisabled": False,
+        "Results": {
+            "a@example.com": {
+                "IsSuppressed": True,
+                "MatchedScopes": [{"Scope": "AccountWide", "SuppressionSource": "User", "Reason": ""}],
+                "IsPatternSuppressed": False,
+            },
+            "b@example.com": {"IsSuppressed": False, "MatchedScopes": [], "IsPatternSuppressed": False},
+        },
+        "FailedEmailAddresses": [],
+    },
 )
 async def suppression_check(call: Call, *, addresses: SortedAddresses, list_id: int, **_given: object) -> Body:
     """Whether a send to the list would drop the addresses, and which suppressions would make it so.

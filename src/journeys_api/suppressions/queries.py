@@ -17,9 +17,11 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.models import SubscriberList, Suppression, SuppressionSource
 
@@ -112,6 +114,11 @@ def suppressions_in(scope: Scope) -> Select[Suppression]:
     """The suppressions of exactly one scope; system-wide ones belong to no account and are never listed to one."""
     owner_id, list_id = scope
     return select(Suppression).where(Suppression.owner_id == owner_id, Suppression.list_id == list_id)
+
+
+async def let_it_take_long(session: AsyncSession) -> None:
+    """Lift the usual limit of a statement for the rest of the transaction."""
+    await session.execute(text("SET LOCAL statement_timeout = '1h'"))
 
 
 def owner_of_list(list_id: int) -> Select[int]:

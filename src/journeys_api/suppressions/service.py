@@ -18,6 +18,8 @@ from journeys_api.suppressions.queries import SYSTEM_WIDE as SYSTEM_WIDE
 from journeys_api.suppressions.queries import Scope as Scope
 
 MOST_REASON = 250
+MANY = 50_000
+"""Addresses of one statement that may take longer than a statement usually may: some ten seconds for a million."""
 
 
 def is_suppressed_condition(
@@ -94,6 +96,8 @@ async def suppress(
     """Suppress the addresses in one scope, in one statement; how many are new."""
     if not addresses:
         return 0
+    if len(addresses) > MANY:
+        await queries.let_it_take_long(session)
     statement = suppressing(queries.given_addresses(addresses), scopes=[scope], source=source, reason=reason, now=now)
     return await _rows_changed(session, statement)
 
