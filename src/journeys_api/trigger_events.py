@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import JSON, Insert, Select, SmallInteger, Text, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.models import SHARDS, TriggerEvent
@@ -69,6 +69,40 @@ async def record(
         ],
     )
     await wake(session)
+
+
+def recording(kind: str, people: Select[int, int, int], *, owner_id: int, now: datetime, depth: int = 0) -> Insert:
+    """The statement that writes down that one thing happened to each of the selected people, who do not pass through
+    this process; for use as a part of another statement. Call `wake` with it.
+
+    Args:
+        people: list, subscriber and subject of each.
+    """
+    happened = people.subquery("happened_to")
+    list_id, subscriber_id, subject_id = happened.columns
+    rows = select(
+        (subscriber_id % SHARDS).cast(SmallInteger),
+        literal(owner_id, TriggerEvent.owner_id.type),
+        literal(kind, Text),
+        list_id,
+        subscriber_id,
+        subject_id,
+        literal({}, JSON),
+        literal(depth, SmallInteger),
+        literal(now, TriggerEvent.occurred_at.type),
+    )
+    into = [
+        "shard",
+        "owner_id",
+        "kind",
+        "list_id",
+        "subscriber_id",
+        "subject_id",
+        "payload",
+        "depth",
+        "occurred_at",
+    ]
+    return insert(TriggerEvent).from_select(into, rows)
 
 
 async def wake(session: AsyncSession) -> None:

@@ -67,7 +67,7 @@ async def test_people_may_be_named_by_a_statement(app: Application, api: Client)
                 session, owner_id=owner_id, tag_ids=[tag_id], subscriber_ids=chosen, now=NOW
             )
             untagged = await service.untag_subscribers(
-                session, owner_id=owner_id, tag_ids=[tag_id], subscriber_ids=chosen
+                session, owner_id=owner_id, tag_ids=[tag_id], subscriber_ids=chosen, now=NOW
             )
         finally:
             event.remove(engine, "before_cursor_execute", count)
@@ -86,9 +86,13 @@ async def test_only_pairs_that_were_there_are_removed(app: Application, api: Cli
     async with app.sessions.begin() as session:
         await service.tag_subscribers(session, owner_id=owner_id, tag_ids=[vip, new], subscriber_ids=[ann], now=NOW)
 
-        removed = await service.untag_subscribers(session, owner_id=owner_id, tag_ids=[vip], subscriber_ids=[ann, bob])
+        removed = await service.untag_subscribers(
+            session, owner_id=owner_id, tag_ids=[vip], subscriber_ids=[ann, bob], now=NOW
+        )
 
-        again = await service.untag_subscribers(session, owner_id=owner_id, tag_ids=[vip], subscriber_ids=[ann])
+        again = await service.untag_subscribers(
+            session, owner_id=owner_id, tag_ids=[vip], subscriber_ids=[ann], now=NOW
+        )
         left = await service.tags_of(session, owner_id=owner_id, subscriber_ids=[ann])
 
     assert (removed, again) == ([(vip, ann)], [])
@@ -110,7 +114,7 @@ async def test_nothing_crosses_accounts(app: Application, api: Client, make: Mak
             session, owner_id=mine, tag_ids=[their_tag], subscriber_ids=[their_person], now=NOW
         )
         untagged = await service.untag_subscribers(
-            session, owner_id=mine, tag_ids=[their_tag], subscriber_ids=[their_person]
+            session, owner_id=mine, tag_ids=[their_tag], subscriber_ids=[their_person], now=NOW
         )
         carried = await service.tags_of(session, owner_id=mine, subscriber_ids=[their_person])
 
@@ -125,7 +129,7 @@ async def test_nobody_and_no_tag_are_fine(app: Application, api: Client) -> None
     async with app.sessions.begin() as session:
         assert await service.tags_of(session, owner_id=owner_id, subscriber_ids=[]) == {}
         assert await service.tag_subscribers(session, owner_id=owner_id, tag_ids=[], subscriber_ids=[], now=NOW) == []
-        assert await service.untag_subscribers(session, owner_id=owner_id, tag_ids=[], subscriber_ids=[]) == []
+        assert await service.untag_subscribers(session, owner_id=owner_id, tag_ids=[], subscriber_ids=[], now=NOW) == []
 
 
 async def test_taggings_at_once_in_opposite_orders_share_the_pairs_out(app: Application, api: Client) -> None:

@@ -198,7 +198,7 @@ async def untag_selected(
     known, people = await _tags_and_people(
         session, owner_id=owner_id, list_id=list_id, tag_ids=tag_ids, chosen=chosen, now=now
     )
-    await tags.untag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people)
+    await tags.untag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people, now=now)
 
 
 async def _tags_and_people(

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
+from journeys_api import trigger_events
 from journeys_api.lists import service as lists
 from journeys_api.models import SubscriberTag, Tag
 from journeys_api.tags import queries
@@ -132,24 +135,23 @@ async def tag_subscribers(
     tag_ids: Sequence[int],
     subscriber_ids: SubscriberIds,
     now: datetime,
+    depth: int | None = None,
 ) -> list[tuple[int, int]]:
     """Give tags to subscribers; the pairs `(tag_id, subscriber_id)` that are new, in no particular order.
 
     Who is not on a tag's list does not get it, whoever carries it already is not named, and ids of other accounts
     name nobody. One statement whatever the number.
 
-    The newly set pairs are what the `Tag` trigger fires for: the engine will record its events here, in this
-    transaction and from the same rows, unless the call said `TriggerEvents: false`.
-
     Args:
         subscriber_ids: ids, or a `select(Subscriber.subscriber_id)` built on the owner's subscribers. A million people
             cost some 30 s, for which the usual limit of a statement is lifted until the transaction ends, and a list
             of a million pairs.
+        depth: how deep in a chain of journeys it happens, for the `Tag` events of the new pairs; None: no event.
     """
     await queries.allow_time(session, subscriber_ids)
     setting = queries.setting_tags(owner_id, tag_ids=tag_ids, subscriber_ids=subscriber_ids, now=now)
-    rows = await session.execute(setting.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id))
-    return [(row.tag_id, row.subscriber_id) for row in rows]
+    changing = setting.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id)
+    return await _change(session, "Tag", changing, owner_id=owner_id, now=now, depth=depth)
 
 
 async def untag_subscribers(
@@ -158,20 +160,37 @@ async def untag_subscribers(
     owner_id: int,
     tag_ids: Sequence[int],
     subscriber_ids: SubscriberIds,
+    now: datetime,
+    depth: int | None = None,
 ) -> list[tuple[int, int]]:
     """Take tags off subscribers; the pairs `(tag_id, subscriber_id)` that were there. Journeys go on for them.
 
-    The removed pairs are what the `UnTag` trigger fires for: the engine will record its events here, in this
-    transaction and from the same rows, unless the call said `TriggerEvents: false`.
-
     Args:
         subscriber_ids: as for `tag_subscribers`; a million people cost some 10 s.
+        depth: as for `tag_subscribers`, for `UnTag` events.
     """
     await queries.allow_time(session, subscriber_ids)
     removing = queries.removing_tags(owner_id, tag_ids=tag_ids, subscriber_ids=subscriber_ids)
-    rows = await session.execute(
-        removing.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id).execution_options(
-            synchronize_session=False
-        )
-    )
+    changing = removing.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id)
+    return await _change(session, "UnTag", changing, owner_id=owner_id, now=now, depth=depth)
+
+
+async def _change(
+    session: AsyncSession,
+    kind: str,
+    changing: ReturningInsert[int, int] | ReturningDelete[int, int],
+    *,
+    owner_id: int,
+    now: datetime,
+    depth: int | None,
+) -> list[tuple[int, int]]:
+    """Run a statement that returns (tag, subscriber) pairs, and record its events from the same rows."""
+    changed = changing.cte("changed")
+    statement = select(changed.c.tag_id, changed.c.subscriber_id)
+    if depth is not None:
+        people = select(Tag.list_id, changed.c.subscriber_id, changed.c.tag_id).where(Tag.tag_id == changed.c.tag_id)
+        recording = trigger_events.recording(kind, people, owner_id=owner_id, now=now, depth=depth)
+        statement = statement.add_cte(recording.cte("recorded"))
+        await trigger_events.wake(session)
+    rows = await session.execute(statement)
     return [(row.tag_id, row.subscriber_id) for row in rows]
