@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, func, literal, select, union_all, update
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, exists, func, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
-from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus
+from journeys_api.models import Delivery, DeliveryKind, DeliveryState, Subscriber, SubscriberList, SubscriptionStatus
 from journeys_api.subscribers import queries
 
 
@@ -95,13 +95,22 @@ def coming(
     ip_address: str,
     most: int | None,
     now: datetime,
-) -> Insert:
+) -> ReturningInsert[int, int, str]:
     """Subscribe addresses to a list; whoever is on it already, in whatever status, stays as they are.
 
     Args:
         most: how many may come; None: all.
+
+    Returns:
+        As `going`, of everybody who came.
     """
     chosen = addresses.subquery("chosen")
+    there = aliased(Subscriber)
+    is_there = exists().where(
+        there.owner_id == target.owner_id,
+        there.list_id == target.list_id,
+        func.lower(there.email_address) == func.lower(chosen.columns[0]),
+    )
     rows = select(
         literal(target.owner_id, BigInteger),
         literal(target.list_id, BigInteger),
@@ -112,7 +121,8 @@ def coming(
         literal(dict(default_values), JSONB),
         literal(now, Subscriber.created_at.type),
         literal(now, Subscriber.created_at.type),
-    )
+        # who is there already takes no room
+    ).where(~is_there)
     into = [
         "owner_id",
         "list_id",
@@ -124,4 +134,64 @@ def coming(
         "created_at",
         "updated_at",
     ]
-    return insert(Subscriber).from_select(into, rows.limit(most)).on_conflict_do_nothing()
+    # in one order, so that two that bring the same addresses wait for each other and never in a circle
+    inserting = insert(Subscriber).from_select(into, rows.order_by(func.lower(chosen.columns[0])).limit(most))
+    return inserting.on_conflict_do_nothing().returning(
+        Subscriber.list_id, Subscriber.subscriber_id, Subscriber.email_address
+    )
+
+
+def returning_to(
+    target: SubscriberList, addresses: Select[str], *, status: SubscriptionStatus, ip_address: str, now: datetime
+) -> ReturningUpdate[int, int, str]:
+    """Subscribe addresses again that had been unsubscribed from a list; returns as `going`."""
+    chosen = addresses.subquery("chosen")
+    return (
+        update(Subscriber)
+        .where(
+            queries.of_list(target.owner_id, target.list_id),
+            Subscriber.status == SubscriptionStatus.UNSUBSCRIBED,
+            func.lower(Subscriber.email_address).in_(select(func.lower(chosen.columns[0]))),
+        )
+        .values(
+            status=status,
+            subscribed_at=now,
+            subscription_ip=ip_address,
+            opted_in_at=None,
+            source="API",
+            source_ref="",
+            updated_at=now,
+        )
+        .returning(Subscriber.list_id, Subscriber.subscriber_id, Subscriber.email_address)
+    )
+
+
+def asking(people: Select[int], *, owner_id: int, list_id: int, email_id: int, now: datetime) -> Insert:
+    """Owe people of a list the mail that asks them to confirm their subscription.
+
+    Args:
+        people: their ids.
+        email_id: the email; 0: the plain default one.
+    """
+    chosen = people.subquery("asked")
+    rows = select(
+        literal(owner_id, BigInteger),
+        literal(DeliveryKind.CONFIRMATION, Delivery.kind.type),
+        literal(list_id, BigInteger),
+        chosen.columns[0],
+        literal(email_id or None, BigInteger),
+        literal(DeliveryState.PENDING, Delivery.state.type),
+        literal(now, Delivery.created_at.type),
+        literal(now, Delivery.created_at.type),
+    )
+    into = [
+        "owner_id",
+        "kind",
+        "list_id",
+        "subscriber_id",
+        "email_id",
+        "state",
+        "next_attempt_at",
+        "created_at",
+    ]
+    return insert(Delivery).from_select(into, rows)

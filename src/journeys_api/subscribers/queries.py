@@ -1,21 +1,26 @@
 """SQL of subscribers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
+    TableValuedAlias,
     Text,
     any_,
+    case,
+    column,
     func,
     literal,
     or_,
     select,
     text,
+    update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -67,11 +72,12 @@ async def lists_of_anyone(session: AsyncSession, *, list_ids: Collection[int]) -
 
 
 async def owned_lists(session: AsyncSession, *, owner_id: int, list_ids: Collection[int]) -> dict[int, SubscriberList]:
-    """Those of the lists that are the account's, by id."""
+    """Those of the lists that are the account's, by id; they cannot be deleted until the transaction ends."""
     statement = select(SubscriberList).where(
         SubscriberList.owner_id == owner_id, one_of_ids(SubscriberList.list_id, list_ids)
     )
-    return {each.list_id: each for each in await session.scalars(statement)}
+    locked = statement.order_by(SubscriberList.list_id).with_for_update(read=True, key_share=True)
+    return {each.list_id: each for each in await session.scalars(locked)}
 
 
 async def default_values(
@@ -163,6 +169,119 @@ async def copy_global_values(session: AsyncSession, *, owner_id: int, source: st
     )
     into = ["owner_id", "email_address", "custom_values"]
     await session.execute(insert(GlobalValues).from_select(into, copied).on_conflict_do_nothing())
+
+
+class ValueChange(NamedTuple):
+    """Somebody's value of a field that is another one now."""
+
+    list_id: int
+    subscriber_id: int
+    before: str
+    """The empty text: there was none."""
+
+
+async def set_list_values(
+    session: AsyncSession, *, owner_id: int, list_id: int, field_id: int, values: Mapping[int, str], now: datetime
+) -> list[ValueChange]:
+    """Set one field of a list for people (subscriber → value, the empty text removes); what really changed.
+
+    Whoever is not on the list is passed over. The rows are locked in one order before they are judged.
+    """
+    key = str(field_id)
+    locked = await session.execute(
+        select(Subscriber.subscriber_id, func.coalesce(Subscriber.custom_values[key].astext, ""))
+        .where(of_list(owner_id, list_id), one_of_ids(Subscriber.subscriber_id, values))
+        .order_by(Subscriber.subscriber_id)
+        .with_for_update()
+    )
+    changes = [ValueChange(list_id, found, before) for found, before in locked if values[found] != before]
+    if changes:
+        given = _pairs({change.subscriber_id: values[change.subscriber_id] for change in changes})
+        await session.execute(
+            update(Subscriber)
+            .where(Subscriber.owner_id == owner_id, Subscriber.subscriber_id == given.c.subscriber_id)
+            .values(custom_values=_with_value(Subscriber.custom_values, key, given.c.value), updated_at=now)
+            .execution_options(synchronize_session=False)
+        )
+    return changes
+
+
+async def set_global_values(
+    session: AsyncSession, *, owner_id: int, field_id: int, values: Mapping[int, str]
+) -> list[ValueChange]:
+    """As `set_list_values`, for a field of the whole account: the values belong to people's addresses.
+
+    Of two people with one address, the later one's value stays.
+    """
+    key = str(field_id)
+    people = await session.execute(
+        select(Subscriber.subscriber_id, Subscriber.list_id, func.lower(Subscriber.email_address))
+        .where(Subscriber.owner_id == owner_id, one_of_ids(Subscriber.subscriber_id, values))
+        .order_by(Subscriber.subscriber_id)
+    )
+    found = people.all()
+    stored = await session.execute(
+        select(GlobalValues.email_address, func.coalesce(GlobalValues.custom_values[key].astext, ""))
+        .where(
+            GlobalValues.owner_id == owner_id,
+            GlobalValues.email_address == any_(literal([address for _, _, address in found], ARRAY(Text))),
+        )
+        .order_by(GlobalValues.email_address)
+        .with_for_update()
+    )
+    current = {row[0]: row[1] for row in stored}
+    changes: list[ValueChange] = []
+    changed: dict[str, str] = {}
+    for subscriber_id, list_id, address in found:
+        before, value = current.get(address, ""), values[subscriber_id]
+        if value != before:
+            changes.append(ValueChange(list_id, subscriber_id, before))
+            current[address] = changed[address] = value
+    if changed:
+        await _merge_value(session, owner_id=owner_id, key=key, values=changed)
+    return changes
+
+
+async def _merge_value(session: AsyncSession, *, owner_id: int, key: str, values: Mapping[str, str]) -> None:
+    """Set one global field for addresses."""
+    ordered = sorted(values)
+    given = func.unnest(literal(ordered, ARRAY(Text)), literal([values[each] for each in ordered], ARRAY(Text)))
+    rows = given.table_valued(column("address", Text), column("value", Text), name="given").render_derived()
+    nothing = literal({}, JSONB)
+    added = insert(GlobalValues).from_select(
+        ["owner_id", "email_address", "custom_values"],
+        select(literal(owner_id, BigInteger), rows.c.address, _with_value(nothing, key, rows.c.value)),
+    )
+    await session.execute(
+        added.on_conflict_do_update(
+            index_elements=["owner_id", "email_address"],
+            set_={"custom_values": GlobalValues.custom_values.op("-")(key).op("||")(added.excluded.custom_values)},
+        )
+    )
+
+
+def _pairs(values: Mapping[int, str]) -> TableValuedAlias:
+    given = func.unnest(literal(list(values), ARRAY(BigInteger)), literal(list(values.values()), ARRAY(Text)))
+    columns = (column("subscriber_id", BigInteger), column("value", Text))
+    return given.table_valued(*columns, name="given").render_derived()
+
+
+def _with_value(values: Any, key: str, value: ColumnElement[str]) -> ColumnElement[Any]:
+    """A set of values with one of them set; the empty text removes it."""
+    name = literal(key, Text)
+    return case((value == "", values.op("-")(name)), else_=values.op("||")(func.jsonb_build_object(name, value)))
+
+
+async def people_of_addresses(
+    session: AsyncSession, *, owner_id: int, subscriber_ids: Collection[int], addresses: Collection[str]
+) -> set[int]:
+    """Those of the people who have one of the addresses, which are in lower case."""
+    statement = select(Subscriber.subscriber_id).where(
+        Subscriber.owner_id == owner_id,
+        one_of_ids(Subscriber.subscriber_id, subscriber_ids),
+        func.lower(Subscriber.email_address) == any_(literal(list(addresses), ARRAY(Text))),
+    )
+    return set(await session.scalars(statement))
 
 
 async def lock_unique_values(session: AsyncSession, *, owner_id: int, values: Mapping[int, str]) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CTE, ColumnElement, Select, func, literal, select
+from sqlalchemy import ARRAY, CTE, BigInteger, ColumnElement, Select, Text, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api import trigger_events
 from journeys_api.accounts import service as accounts
 from journeys_api.models import OptInMode, Subscriber, SubscriberList, SubscriptionStatus, SuppressionSource, UserGroup
 from journeys_api.subscribers import movements, queries
@@ -15,6 +16,8 @@ from journeys_api.suppressions import service as suppressions
 from journeys_api.suppressions.service import SYSTEM_WIDE, Scope
 
 ALL_LISTS = "All lists"
+SUBSCRIBED = "ListSubscription"
+UNSUBSCRIBED = "ListUnsubscription"
 SUPPRESSED_BECAUSE = "Unsubscribed"
 
 
@@ -61,22 +64,60 @@ async def refuse_beyond_limit(session: AsyncSession, *, owner_id: int, group: Us
 
 
 async def leave(
-    session: AsyncSession, *, found: SubscriberList, who: ColumnElement[bool], leaving: Leaving, now: datetime
+    session: AsyncSession,
+    *,
+    found: SubscriberList,
+    who: ColumnElement[bool],
+    leaving: Leaving,
+    now: datetime,
+    depth: int = 0,
 ) -> int:
     """Unsubscribe people from a list, in one statement for one person as for a million.
 
     With them go, where the list's settings say so: their addresses on all other lists of the account or on one, and
     onto the suppressions of the list or of everybody. Those who leave may be subscribed to another list; who is on it
-    already, in whatever status, stays there as they are. Settings of the other lists do nothing.
+    already, in whatever status, stays there as they are. Settings of the other lists do nothing. Journeys that wait for
+    any of that are told.
 
     Args:
         who: a condition over `Subscriber`; whoever is not on the list, or unsubscribed already, is left alone.
+        depth: how deep in a chain of journeys it happens.
 
     Returns:
         How many left the list itself.
 
     Source: AC 2.5 `subscriber.unsubscribe`, 7.2, 7.5, 9 #22.
     """
+    gone, effects = await _leaving(session, found, who, leaving, now=now, depth=depth)
+    counted = select(func.count()).select_from(gone).where(gone.c.list_id == found.list_id)
+    return await session.scalar(counted.add_cte(*effects)) or 0
+
+
+async def leave_naming(
+    session: AsyncSession,
+    *,
+    found: SubscriberList,
+    who: ColumnElement[bool],
+    leaving: Leaving,
+    now: datetime,
+    depth: int = 0,
+) -> set[str]:
+    """As `leave`; the addresses that left the list itself, in lower case."""
+    gone, effects = await _leaving(session, found, who, leaving, now=now, depth=depth)
+    named = select(func.lower(gone.c.email_address)).where(gone.c.list_id == found.list_id)
+    return set(await session.scalars(named.add_cte(*effects)))
+
+
+async def _leaving(
+    session: AsyncSession,
+    found: SubscriberList,
+    who: ColumnElement[bool],
+    leaving: Leaving,
+    *,
+    now: datetime,
+    depth: int,
+) -> tuple[CTE, list[CTE]]:
+    """The parts of the statement that lets people leave: who is gone, and what comes of it."""
     linked = await _linked_lists(session, found, found.opt_out_subscribe_to, found.opt_out_unsubscribe_from)
     target = linked.get(found.opt_out_subscribe_to)
     gone = movements.going(
@@ -88,7 +129,7 @@ async def leave(
         now=now,
     ).cte("gone")
     addresses = select(gone.c.email_address).where(gone.c.list_id == found.list_id)
-    effects: list[CTE] = []
+    effects = [await _told(session, UNSUBSCRIBED, gone, owner_id=found.owner_id, now=now, depth=depth)]
     scopes = _suppressed_in(found, leaving)
     if scopes:
         suppressing = suppressions.suppressing(
@@ -96,9 +137,16 @@ async def leave(
         )
         effects.append(suppressing.cte("suppressed"))
     if target is not None:
-        effects.append(await _coming(session, target, addresses, ip_address=leaving.ip_address, now=now))
-    counted = select(func.count()).select_from(gone).where(gone.c.list_id == found.list_id)
-    return await session.scalar(counted.add_cte(*effects)) or 0
+        effects += await _coming(session, target, addresses, ip_address=leaving.ip_address, now=now, depth=depth)
+    return gone, effects
+
+
+async def _told(session: AsyncSession, kind: str, moved: CTE, *, owner_id: int, now: datetime, depth: int) -> CTE:
+    """The part of a statement that tells journeys of everybody who moved."""
+    await trigger_events.wake(session)
+    people = select(moved.c.list_id, moved.c.subscriber_id, literal(0, BigInteger))
+    recording = trigger_events.recording(kind, people, owner_id=owner_id, now=now, depth=depth)
+    return recording.cte(f"told_of_{moved.name}")
 
 
 def _suppressed_in(found: SubscriberList, leaving: Leaving) -> list[Scope]:
@@ -112,13 +160,20 @@ def _suppressed_in(found: SubscriberList, leaving: Leaving) -> list[Scope]:
 
 
 async def go_on(
-    session: AsyncSession, *, found: SubscriberList, who: ColumnElement[bool], ip_address: str, now: datetime
+    session: AsyncSession,
+    *,
+    found: SubscriberList,
+    who: ColumnElement[bool],
+    ip_address: str,
+    now: datetime,
+    depth: int = 0,
 ) -> None:
     """Do what a list's settings want for people whose subscription to it counts from now on: subscribe their addresses
     to another list, unsubscribe them from another. Settings of these lists do nothing.
 
     Args:
         who: a condition over `Subscriber`, true of people on the list only.
+        depth: how deep in a chain of journeys it happens.
     """
     linked = await _linked_lists(session, found, found.opt_in_subscribe_to, found.opt_in_unsubscribe_from)
     if not linked:
@@ -132,12 +187,44 @@ async def go_on(
             list_id=found.opt_in_unsubscribe_from,
             ip_address=ip_address,
             now=now,
-        )
-        effects.append(gone.cte("gone"))
+        ).cte("gone")
+        effects += [gone, await _told(session, UNSUBSCRIBED, gone, owner_id=found.owner_id, now=now, depth=depth)]
     target = linked.get(found.opt_in_subscribe_to)
     if target is not None and found.opt_in_subscribe_to != found.opt_in_unsubscribe_from:
-        effects.append(await _coming(session, target, addresses, ip_address=ip_address, now=now))
+        effects += await _coming(session, target, addresses, ip_address=ip_address, now=now, depth=depth)
     await session.execute(select(literal(1)).add_cte(*effects))
+
+
+async def come(
+    session: AsyncSession, *, target: SubscriberList, addresses: Collection[str], now: datetime, depth: int
+) -> set[str]:
+    """Subscribe addresses to a list, also those that had been unsubscribed from it, with all that comes of it.
+
+    Returns:
+        The addresses that came, in lower case.
+    """
+    given = select(func.unnest(literal(list(addresses), ARRAY(Text)), type_=Text).column_valued("address"))
+    _, group = await accounts.account_of(session, user_id=target.owner_id)
+    status = status_of_newcomers(target, group)
+    again = movements.returning_to(target, given, status=status, ip_address="", now=now).cte("again")
+    effects = await _arrived(session, target, again, status=status, now=now, depth=depth)
+    effects += await _coming(session, target, given, ip_address="", now=now, depth=depth)
+    come = next(effect for effect in effects if effect.name == "come")
+    both = union_all(*(select(each.c.subscriber_id, each.c.email_address) for each in (again, come))).subquery()
+    rows = (await session.execute(select(both).add_cte(*effects))).all()
+    if status is SubscriptionStatus.SUBSCRIBED and rows:
+        who = queries.one_of_ids(Subscriber.subscriber_id, [row.subscriber_id for row in rows])
+        await go_on(session, found=target, who=who, ip_address="", now=now, depth=depth)
+    return {row.email_address.lower() for row in rows}
+
+
+async def owe_confirmation(session: AsyncSession, *, subscriber: Subscriber, email_id: int, now: datetime) -> None:
+    """Owe somebody pending the mail that asks for the confirmation; the email 0 is the plain default one."""
+    asked = select(literal(subscriber.subscriber_id, BigInteger))
+    await session.execute(
+        movements.asking(asked, owner_id=subscriber.owner_id, list_id=subscriber.list_id, email_id=email_id, now=now)
+    )
+    await trigger_events.wake(session)
 
 
 async def _linked_lists(session: AsyncSession, found: SubscriberList, *list_ids: int) -> dict[int, SubscriberList]:
@@ -146,17 +233,43 @@ async def _linked_lists(session: AsyncSession, found: SubscriberList, *list_ids:
 
 
 async def _coming(
-    session: AsyncSession, target: SubscriberList, addresses: Select[str], *, ip_address: str, now: datetime
-) -> CTE:
+    session: AsyncSession,
+    target: SubscriberList,
+    addresses: Select[str],
+    *,
+    ip_address: str,
+    now: datetime,
+    depth: int,
+) -> list[CTE]:
+    """The parts of a statement that subscribe addresses to a list: `come`, and what comes of it."""
     _, group = await accounts.account_of(session, user_id=target.owner_id)
     values = await queries.default_values(session, owner_id=target.owner_id, list_ids=[target.list_id])
-    return movements.coming(
+    status = status_of_newcomers(target, group)
+    come = movements.coming(
         target,
         addresses,
-        status=status_of_newcomers(target, group),
+        status=status,
         default_values=values[target.list_id],
         ip_address=ip_address,
         # who finds no room stays away: leaving must work all the same
         most=await room_for_newcomers(session, owner_id=target.owner_id, group=group),
         now=now,
     ).cte("come")
+    return await _arrived(session, target, come, status=status, now=now, depth=depth)
+
+
+async def _arrived(
+    session: AsyncSession, target: SubscriberList, come: CTE, *, status: SubscriptionStatus, now: datetime, depth: int
+) -> list[CTE]:
+    """The parts of a statement for people who came to a list: journeys are told, or the people asked to confirm."""
+    if status is SubscriptionStatus.SUBSCRIBED:
+        return [come, await _told(session, SUBSCRIBED, come, owner_id=target.owner_id, now=now, depth=depth)]
+    await trigger_events.wake(session)
+    asking = movements.asking(
+        select(come.c.subscriber_id),
+        owner_id=target.owner_id,
+        list_id=target.list_id,
+        email_id=target.opt_in_confirmation_email_id,
+        now=now,
+    )
+    return [come, asking.cte(f"asked_{come.name}")]
