@@ -18,6 +18,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -44,8 +46,10 @@ __all__ = ["DataDirectoryInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
 
 log = structlog.get_logger(__name__)
 
-LONGEST_SOCKET_DIRECTORY = 90
+LONGEST_SOCKET_DIRECTORY = 88
 """In bytes: the name of a socket in it must fit into 103 bytes on every system."""
+
+SOCKET_NAME = ".s.PGSQL.5432"
 
 START_PATIENCE = 30.0
 """Seconds for which a failing start is tried again: a killed server's processes hold its shared memory a moment."""
@@ -58,6 +62,9 @@ STOP_PATIENCE = 30.0
 
 POLL = 0.02
 WATCH = 0.25
+
+TLS_REQUEST = struct.pack("!II", 8, 80877103)
+"""The shortest question of PostgreSQL's protocol that the server's main process must fork to answer."""
 
 NO_REASON = re.compile(rb"redirecting log output|HINT:")
 """Lines of the server's log that do not say why it stopped."""
@@ -202,7 +209,8 @@ class EmbeddedPostgres:
             postmaster = self._postmaster()
             if postmaster is None and child_is_gone:
                 return None
-            if postmaster is not None and postmaster.is_ready:
+            # What the file says is not enough: a process that was killed this instant is still there for some more.
+            if postmaster is not None and postmaster.is_ready and _answers(postmaster.socket_directory):
                 return postmaster
             time.sleep(POLL)
         raise EmbeddedPostgresError(f"PostgreSQL in {self.cluster} has not become ready in {RECOVERY_PATIENCE:.0f} s")
@@ -326,8 +334,8 @@ class EmbeddedPostgres:
         """
         locks = [self.cluster / "postmaster.pid"]
         if self._socket_directory is not None:
-            locks.append(self._socket_directory / ".s.PGSQL.5432.lock")
-        locks.append(self.data_dir / "socket" / ".s.PGSQL.5432.lock")
+            locks.append(self._socket_directory / f"{SOCKET_NAME}.lock")
+        locks.append(self.data_dir / "socket" / f"{SOCKET_NAME}.lock")
         for lock in locks:
             with suppress(FileNotFoundError, ValueError, IndexError):
                 pid = int(lock.read_text().splitlines()[0])
@@ -452,6 +460,18 @@ def _owner_lock(path: Path, data_dir: Path) -> Iterator[None]:
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield
+
+
+def _answers(socket_directory: Path) -> bool:
+    """Whether a server takes a connection: it is asked about TLS, which it answers with one letter, and left."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(str(socket_directory / SOCKET_NAME))
+            probe.sendall(TLS_REQUEST)
+            return probe.recv(1) in (b"N", b"S")
+        except OSError:
+            return False
 
 
 def _process_exists(pid: int) -> bool:
