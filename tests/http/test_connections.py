@@ -164,6 +164,20 @@ async def test_a_command_that_takes_more_takes_it_at_both_doors(server: Server) 
     assert (rest.status, legacy.status, smaller.status) == (200, 200, 413)
 
 
+async def test_a_body_that_takes_long_to_read_keeps_nobody_waiting(server: Server) -> None:
+    brackets = b'{"Tree":[' + b"[]," * 900_000 + b"[]]}"
+    async with server.wire() as slow, server.wire() as quick:
+        await slow.send(_post(brackets, path=b"/api/v1/test.large"))
+        slow_reply = asyncio.create_task(slow.reply())
+
+        await quick.send(_post(ECHO))
+        answer = await quick.reply()
+
+        assert answer.json()["Text"] == "hi"
+        assert not slow_reply.done()
+        assert (await slow_reply).status == 200
+
+
 async def test_a_body_that_does_not_arrive_is_answered_408_in_time(server: Server) -> None:
     async with server.wire() as wire:
         await wire.send(_post(ECHO)[:-5])

@@ -47,6 +47,8 @@ RETRIED = frozenset({"40001", "40P01"})
 AWAY = ("08", "57P", "53", "55P03", "57014", "25006")
 """SQLSTATEs that say the database cannot serve now: 503, not 500."""
 TRIES = 4
+LONG_BODY = 128 * 1024
+"""A longer body is read in a thread: a megabyte of brackets takes a second, in which other calls shall go on."""
 _EVERY_ANSWER = (
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -123,7 +125,10 @@ class Doors:
                         scope, receive, limit=limit, seconds=self._settings.body_timeout.total_seconds()
                     )
                     started = time.perf_counter()
-                    given = read_parameters(scope, body)
+                    if len(body) <= LONG_BODY:
+                        given = read_parameters(scope, body)
+                    else:
+                        given = await asyncio.to_thread(read_parameters, scope, body)
                     as_xml = routed.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
                     command = routed.command or self._named(given)
                     if command is None:
