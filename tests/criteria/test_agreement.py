@@ -16,7 +16,7 @@ from tests.criteria.reference import matches as is_meant
 from tests.criteria.strategies import NOWS, ZONES, field_rules, other_rules, people, trees
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=40,
     derandomize=True,
     database=None,
     deadline=None,
@@ -27,32 +27,28 @@ OPERATORS = st.sampled_from(["and", "or", "Or", ""])
 Check = Callable[[st.DataObject], Awaitable[None]]
 
 
-@pytest.fixture(params=["fields", "trees"])
+@pytest.fixture(params=["fields", "memberships", "trees"])
 def check(request: pytest.FixtureRequest, app: Application, world: World) -> Check:
-    """Compares some drawn cases: single rules about fields, or trees of all kinds of rules with segments."""
+    """Compares some drawn cases: single rules about fields or memberships, or trees of all kinds of rules."""
 
     async def compare(data: st.DataObject) -> None:
         now, zone = data.draw(st.sampled_from(NOWS)), data.draw(st.sampled_from(ZONES))
         crowd = data.draw(people(world, now))
-        of_fields = field_rules(world, now)
-        of_all = st.one_of(of_fields, other_rules(world))
-        if request.param == "fields":
-            each = st.tuples(of_fields.map(lambda rule: [rule]), OPERATORS)
-            asked = data.draw(st.lists(each, min_size=25, max_size=25))
-        else:
-            asked = data.draw(st.lists(st.tuples(trees(of_all), OPERATORS), min_size=4, max_size=4))
-        inner = st.tuples(trees(of_all).map(_without_segments), OPERATORS)
-        segments = {number: data.draw(inner) for number in (1, 2)} if request.param == "trees" else {}
+        rules = {"fields": field_rules(world, now), "memberships": other_rules(world)}
+        rules["trees"] = st.one_of(*rules.values())
+        drawn = trees(rules["trees"]) if request.param == "trees" else rules[request.param].map(lambda rule: [rule])
+        number = {"fields": 25, "memberships": 12, "trees": 4}[request.param]
+        asked = data.draw(st.lists(st.tuples(drawn, OPERATORS), min_size=number, max_size=number))
+        inner = st.tuples(trees(rules["trees"]).map(_without_segments), OPERATORS)
+        segments = {segment_id: data.draw(inner) for segment_id in (1, 2)} if request.param != "fields" else {}
         around = Circumstances(now=now, zone=ZoneInfo(zone), actions_of=world.actions_of, segments=segments)
         async with app.sessions() as session:
             await put(session, world, crowd)
-            parsed = {
-                number: criteria.parse(rules, operator=operator) for number, (rules, operator) in segments.items()
-            }
+            parsed = {key: criteria.parse(tree, operator=operator) for key, (tree, operator) in segments.items()}
             chosen = await matched_by_each(session, world, asked, now=now, time_zone=zone, segments=parsed)
             await session.rollback()
-        for (rules, operator), found in zip(asked, chosen, strict=True):
-            assert found == {person.subscriber_id for person in crowd if is_meant(rules, operator, person, around)}
+        for (tree, operator), found in zip(asked, chosen, strict=True):
+            assert found == {person.subscriber_id for person in crowd if is_meant(tree, operator, person, around)}
 
     return compare
 

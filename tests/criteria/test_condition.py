@@ -174,6 +174,46 @@ async def test_days_begin_and_end_in_the_owners_time_zone(
     assert {names[number] for number in found} == chosen
 
 
+@pytest.mark.parametrize(
+    ("operator", "wanted", "chosen"),
+    [
+        ("has this tag", [0], {"a", "ab"}),
+        ("does not have this tag", [0], {"", "b"}),
+        ("has any of these tags", [0, 1], {"a", "b", "ab"}),
+        ("has all of these tags", [0, 1], {"ab"}),
+        ("has no tags", [], {""}),
+    ],
+)
+async def test_tags(session: AsyncSession, world: World, operator: str, wanted: list[int], chosen: set[str]) -> None:
+    held = ["", "a", "b", "ab"]
+    carried = [frozenset(world.tags["ab".index(letter)] for letter in letters) for letters in held]
+    await put(session, world, [Person(n, f"{n}@x.test", tags=tags) for n, tags in enumerate(carried)])
+    rule = {"type": "tags", "operator": operator, "value": [world.tags[index] for index in wanted]}
+
+    found = await matched(session, world, [{**rule, "value": ",".join(map(str, rule["value"]))}])
+
+    assert {held[number] for number in found} == chosen
+
+
+@pytest.mark.parametrize(
+    ("operator", "chosen"),
+    [
+        ("in journey", {"active"}),
+        ("not in journey", {"completed", "exited", "failed", "never"}),
+        ("completed journey", {"completed"}),
+    ],
+)
+async def test_journeys(session: AsyncSession, world: World, operator: str, chosen: set[str]) -> None:
+    journey, other = world.journeys
+    states = ["active", "completed", "exited", "failed"]
+    people = [Person(n, f"{n}@x.test", journeys=frozenset({(journey, state)})) for n, state in enumerate(states)]
+    await put(session, world, [*people, Person(9, "9@x.test", journeys=frozenset({(other, "active")}))])
+
+    found = await matched(session, world, [{"type": "journeys", "operator": operator, "value": journey}])
+
+    assert {states[number] if number < 9 else "never" for number in found} == chosen
+
+
 async def test_a_clicked_email_was_opened(session: AsyncSession, world: World) -> None:
     action = world.actions[0]
     await put(session, world, [Person(1, "a@x.test", activity={action: 2}), Person(2, "b@x.test")])
