@@ -1,8 +1,8 @@
 """Criteria: RulesJson → a checked tree → one SQL condition over subscribers; and the criteria of triggers."""
 
-from journeys_api.criteria.errors import CriteriaInvalid, CriteriaNotEvaluable
+from journeys_api.criteria.errors import CriteriaInvalid, CriteriaNotEvaluable, SegmentsRecurse
 from journeys_api.criteria.reading import parse, problems
-from journeys_api.criteria.service import compile, condition, missing_records
+from journeys_api.criteria.service import compile, compile_many, condition, missing_records
 from journeys_api.criteria.tree import Criteria, References
 from journeys_api.criteria.triggers import matches_event, parse_trigger, trigger_problems
 from journeys_api.criteria.yes_no import from_yes_no
@@ -12,7 +12,9 @@ __all__ = [
     "CriteriaInvalid",
     "CriteriaNotEvaluable",
     "References",
+    "SegmentsRecurse",
     "compile",
+    "compile_many",
     "condition",
     "from_yes_no",
     "matches_event",

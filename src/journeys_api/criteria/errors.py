@@ -17,3 +17,7 @@ class CriteriaNotEvaluable(DomainError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class SegmentsRecurse(CriteriaNotEvaluable):
+    """A segment names itself, or segments name segments too deep"""

@@ -242,7 +242,7 @@ class SegmentRule(Rule):
         try:
             belongs = scope.segments[self.segment_id].condition(inner)
         except CriteriaNotEvaluable as error:
-            raise CriteriaNotEvaluable(f"segment {self.segment_id}: {error.reason}") from None
+            raise type(error)(f"segment {self.segment_id}: {error.reason}") from None
         return not_(belongs) if self.is_negated else belongs
 
 

@@ -1,6 +1,8 @@
 """Conditions over subscribers, from checked criteria."""
 
-from collections.abc import Mapping
+import functools
+import operator
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement
@@ -11,6 +13,8 @@ from journeys_api.criteria.errors import CriteriaNotEvaluable
 from journeys_api.criteria.tree import MOST_SEGMENTS, Criteria, References, Scope
 
 _NO_SEGMENTS: Mapping[int, Criteria] = {}
+_Records = Sequence[tuple[str, int, int]]
+"""Kind, id and list of records."""
 
 
 def condition(
@@ -83,6 +87,42 @@ async def compile(
     )
 
 
+async def compile_many(
+    session: AsyncSession,
+    many: Mapping[int, Criteria],
+    *,
+    owner_id: int,
+    list_id: int | ColumnElement[int],
+    now: datetime,
+    time_zone: str,
+    segments: Mapping[int, Criteria] | None = None,
+) -> dict[int, ColumnElement[bool] | CriteriaNotEvaluable]:
+    """As `compile`, for several criteria at once and in one statement; the error of those that cannot be evaluated."""
+    known_segments = segments or _NO_SEGMENTS
+    named = {key: _all_references(criteria, known_segments) for key, criteria in many.items()}
+    rows = await _known_records(
+        session, functools.reduce(operator.or_, named.values(), References()), owner_id=owner_id
+    )
+    global_field_ids = _global_fields(rows)
+    compiled: dict[int, ColumnElement[bool] | CriteriaNotEvaluable] = {}
+    for key, criteria in many.items():
+        try:
+            for missing in _missing(named[key], rows, known_segments):
+                raise CriteriaNotEvaluable(missing)
+            compiled[key] = condition(
+                criteria,
+                owner_id=owner_id,
+                list_id=list_id,
+                now=now,
+                time_zone=time_zone,
+                segments=segments,
+                global_field_ids=global_field_ids,
+            )
+        except CriteriaNotEvaluable as error:
+            compiled[key] = error
+    return compiled
+
+
 async def missing_records(
     session: AsyncSession, criteria: Criteria, *, owner_id: int, segments: Mapping[int, Criteria] | None = None
 ) -> list[str]:
@@ -96,9 +136,20 @@ async def _look_up(
 ) -> tuple[list[str], frozenset[int]]:
     """What is missing of the named records, those of named segments included, and which of the fields are global."""
     named = _all_references(criteria, segments or _NO_SEGMENTS)
-    rows = (
-        (await session.execute(queries.named_records(named, owner_id=owner_id))).all() if named != References() else []
-    )
+    rows = await _known_records(session, named, owner_id=owner_id)
+    return _missing(named, rows, segments or _NO_SEGMENTS), _global_fields(rows)
+
+
+async def _known_records(session: AsyncSession, named: References, *, owner_id: int) -> _Records:
+    if named == References():
+        return []
+    return [
+        (row.kind, row.id, row.list_id)
+        for row in await session.execute(queries.named_records(named, owner_id=owner_id))
+    ]
+
+
+def _missing(named: References, rows: _Records, segments: Mapping[int, Criteria]) -> list[str]:
     wanted = {
         "field": named.field_ids,
         "tag": named.tag_ids,
@@ -106,14 +157,17 @@ async def _look_up(
         "action": named.action_ids,
         "segment": named.segment_ids,
     }
-    there = {(kind, record_id) for kind, record_id, _ in rows} | {("segment", known) for known in segments or ()}
-    missing = [
+    there = {(kind, record_id) for kind, record_id, _ in rows} | {("segment", known) for known in segments}
+    return [
         f"no such {kind}: {record_id}"
         for kind, ids in wanted.items()
         for record_id in sorted(ids)
         if (kind, record_id) not in there
     ]
-    return missing, frozenset(record_id for kind, record_id, list_id in rows if kind == "field" and list_id == 0)
+
+
+def _global_fields(rows: _Records) -> frozenset[int]:
+    return frozenset(record_id for kind, record_id, list_id in rows if kind == "field" and list_id == 0)
 
 
 def _all_references(criteria: Criteria, segments: Mapping[int, Criteria]) -> References:

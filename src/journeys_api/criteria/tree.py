@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, or_, true
 
-from journeys_api.criteria.errors import CriteriaNotEvaluable
+from journeys_api.criteria.errors import CriteriaNotEvaluable, SegmentsRecurse
 
 MOST_RULES = 250
 """Rules in one condition, those of the segments it names included. Each costs up to 3 ms until the statement is in
@@ -75,12 +75,12 @@ class Scope:
         """The scope for the rules of a segment that a rule of this scope names.
 
         Raises:
-            CriteriaNotEvaluable: the segment is being read already, or segments nest too deep.
+            SegmentsRecurse: the segment is being read already, or segments nest too deep.
         """
         if segment_id in self.within:
-            raise CriteriaNotEvaluable(f"segment {segment_id} refers to itself")
+            raise SegmentsRecurse(f"segment {segment_id} refers to itself")
         if len(self.within) >= MOST_SEGMENTS:
-            raise CriteriaNotEvaluable(f"segments refer to segments more than {MOST_SEGMENTS} deep")
+            raise SegmentsRecurse(f"segments refer to segments more than {MOST_SEGMENTS} deep")
         return replace(self, within=(*self.within, segment_id))
 
 
@@ -181,4 +181,4 @@ def _one(node: Node, scope: Scope, *, is_or: bool, place: str) -> ColumnElement[
     try:
         return node.condition(scope)
     except CriteriaNotEvaluable as error:
-        raise CriteriaNotEvaluable(f"{place}: {error.reason}") from None
+        raise type(error)(f"{place}: {error.reason}") from None
