@@ -26,6 +26,7 @@ RECIPES = (
     Recipe("list", "list.create", ("ListID",)),
     Recipe("tag", "subscriber.tags.create", ("TagID",), (("ListID", "list"),)),
     Recipe("field", "customfield.create", ("CustomFieldID",), (("SubscriberListID", "list"),)),
+    Recipe("segment", "segment.create", ("SegmentID",), (("SubscriberListID", "list"),)),
     Recipe("subscriber", "subscriber.create", ("SubscriberInformation", "SubscriberID"), (("ListID", "list"),)),
     Recipe("email", "email.create", ("EmailID",)),
     Recipe("journey", "journey.create", ("JourneyID",)),

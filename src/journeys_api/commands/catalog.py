@@ -6,8 +6,9 @@ from journeys_api.fields import commands as fields
 from journeys_api.journeys import action_commands as journey_actions
 from journeys_api.journeys import commands as journeys
 from journeys_api.lists import commands as lists
+from journeys_api.segments import commands as segments
 from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
 from journeys_api.tags import commands as tags
 
-MODULES = (accounts, emails, fields, journeys, journey_actions, lists, subscribers, suppressions, tags)
+MODULES = (accounts, emails, fields, journeys, journey_actions, lists, segments, subscribers, suppressions, tags)

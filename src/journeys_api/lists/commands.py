@@ -127,7 +127,8 @@ async def list_get(call: Call, *, list_id: int, with_stats: bool) -> Body:
     if not with_stats:
         return {"List": wire.list_row(found)}
     active = await service.count_active(call.session, owner_id=call.owner_id, list_id=list_id)
-    return {"List": wire.counted_list_row(found, active_count=active)}
+    segments = await service.count_segments(call.session, owner_id=call.owner_id, list_id=list_id)
+    return {"List": wire.counted_list_row(found, active_count=active, segment_count=segments)}
 
 
 _COLUMNS = [
@@ -264,6 +265,7 @@ _ORDERS = {
     "createdon": "created_at",
     "archivedat": "archived_at",
     "activesubscribercount": "active_count",
+    "segmentcount": "segment_count",
 }
 _ARCHIVED: dict[str, bool | None] = {"true": True, "1": True, "yes": True, "all": None}
 
@@ -317,7 +319,12 @@ async def lists_get(
     return {
         "TotalListCount": page.total,
         "Lists": [
-            wire.counted_list_row(found, active_count=page.active_counts.get(found.list_id, 0)) for found in page.lists
+            wire.counted_list_row(
+                found,
+                active_count=page.active_counts.get(found.list_id, 0),
+                segment_count=page.segment_counts.get(found.list_id, 0),
+            )
+            for found in page.lists
         ],
     }
 
@@ -332,7 +339,7 @@ async def lists_get(
     example={"Lists": "123,456"},
 )
 async def lists_delete(call: Call, *, list_ids: list[int]) -> Body:
-    """Remove lists with their subscribers, custom fields, tags and suppressed addresses.
+    """Remove lists with their subscribers, segments, custom fields, tags and suppressed addresses.
 
     Members that are no ids, or not the account's lists, are skipped (as `journeys.delete` does); a list of ids without
     a single id is answered with 1.

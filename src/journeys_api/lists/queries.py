@@ -11,6 +11,7 @@ from journeys_api.models import (
     BounceType,
     CustomField,
     Email,
+    Segment,
     Subscriber,
     SubscriberList,
     SubscriberTag,
@@ -99,6 +100,17 @@ async def active_counts(session: AsyncSession, *, owner_id: int, list_ids: Seque
     return {row.list_id: row.active for row in rows}
 
 
+def _segment_counts(owner_id: int) -> Select[int, int]:
+    counts = select(Segment.list_id, func.count().label("segments")).where(Segment.owner_id == owner_id)
+    return counts.group_by(Segment.list_id)
+
+
+async def segment_counts(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> dict[int, int]:
+    """How many segments each list has that has any."""
+    rows = await session.execute(_segment_counts(owner_id).where(Segment.list_id == _array(list_ids)))
+    return {row.list_id: row.segments for row in rows}
+
+
 async def page_of_lists(
     session: AsyncSession,
     *,
@@ -115,7 +127,8 @@ async def page_of_lists(
     Args:
         search: part of name or description, without case; "" for all.
         is_archived: None for both kinds.
-        order_by: a key of `_ORDERS`, or `active_count`, which has to count every list first; anything else: by id.
+        order_by: a key of `_ORDERS`; `active_count` or `segment_count`, which have to count every list first; anything
+            else: by id.
     """
     lists = owned_lists(owner_id)
     if search:
@@ -134,6 +147,10 @@ async def page_of_lists(
         counts = _active_counts(owner_id).subquery()
         lists = lists.outerjoin(counts, counts.c.list_id == SubscriberList.list_id)
         order = func.coalesce(counts.c.active, 0)
+    elif order_by == "segment_count":
+        segments = _segment_counts(owner_id).subquery()
+        lists = lists.outerjoin(segments, segments.c.list_id == SubscriberList.list_id)
+        order = func.coalesce(segments.c.segments, 0)
     else:
         order = _ORDERS.get(order_by, _ORDERS["list_id"])
     by_id = SubscriberList.list_id
@@ -169,6 +186,7 @@ async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequen
         delete(SubscriberTag).where(SubscriberTag.owner_id == owner_id, SubscriberTag.tag_id.in_(tags)),
         delete(Subscriber).where(Subscriber.owner_id == owner_id, Subscriber.list_id == doomed),
         delete(Tag).where(Tag.owner_id == owner_id, Tag.list_id == doomed),
+        delete(Segment).where(Segment.owner_id == owner_id, Segment.list_id == doomed),
         delete(CustomField).where(CustomField.owner_id == owner_id, CustomField.list_id == doomed),
         delete(Suppression).where(Suppression.owner_id == owner_id, Suppression.list_id == doomed),
         delete(SubscriberList).where(SubscriberList.owner_id == owner_id, SubscriberList.list_id == doomed),

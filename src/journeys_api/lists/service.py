@@ -58,10 +58,11 @@ class ListChanges:
 
 @dataclass(frozen=True)
 class ListPage:
-    """Some lists with their numbers of active subscribers, and how many lists pass the filter in all."""
+    """Some lists with their numbers of active subscribers and segments, and how many lists pass the filter in all."""
 
     lists: list[SubscriberList]
     active_counts: dict[int, int]
+    segment_counts: dict[int, int]
     total: int
 
 
@@ -209,6 +210,12 @@ async def count_active(session: AsyncSession, *, owner_id: int, list_id: int) ->
     return counts.get(list_id, 0)
 
 
+async def count_segments(session: AsyncSession, *, owner_id: int, list_id: int) -> int:
+    """How many segments the list has."""
+    counts = await queries.segment_counts(session, owner_id=owner_id, list_ids=[list_id])
+    return counts.get(list_id, 0)
+
+
 async def page_of_lists(
     session: AsyncSession,
     *,
@@ -220,12 +227,14 @@ async def page_of_lists(
     first: int,
     most: int,
 ) -> ListPage:
-    """Some of the account's lists, with their numbers of active subscribers. Three statements whatever the page.
+    """Some of the account's lists, with their numbers of active subscribers and of segments.
+
+    Four statements whatever the page.
 
     Args:
         search: part of name or description, without case; "" for all.
         is_archived: None for both kinds.
-        order_by: `list_id`, `name`, `created_at`, `archived_at` or `active_count`; ties by id.
+        order_by: `list_id`, `name`, `created_at`, `archived_at`, `active_count` or `segment_count`; ties by id.
         most: 0 for all; never more than `MOST_LISTS`.
     """
     lists, total = await queries.page_of_lists(
@@ -238,13 +247,15 @@ async def page_of_lists(
         first=first,
         most=min(most or MOST_LISTS, MOST_LISTS),
     )
-    counts = await queries.active_counts(session, owner_id=owner_id, list_ids=[found.list_id for found in lists])
-    return ListPage(lists, counts, total)
+    list_ids = [found.list_id for found in lists]
+    counts = await queries.active_counts(session, owner_id=owner_id, list_ids=list_ids)
+    segments = await queries.segment_counts(session, owner_id=owner_id, list_ids=list_ids)
+    return ListPage(lists, counts, segments, total)
 
 
 async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> None:
-    """Remove lists with their subscribers, fields, tags and suppressed addresses; ids that are not the account's are
-    skipped.
+    """Remove lists with their subscribers, segments, fields, tags and suppressed addresses; ids that are not the
+    account's are skipped.
 
     The values of global fields stay, because they belong to the address, and the confirmation email stays, because
     other lists may send it. What still names a removed list names nothing from then on: ids are never used again. No

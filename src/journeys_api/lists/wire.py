@@ -59,17 +59,16 @@ def list_row(found: SubscriberList) -> dict[str, object]:
     }
 
 
-def counted_list_row(found: SubscriberList, *, active_count: int) -> dict[str, object]:
+def counted_list_row(found: SubscriberList, *, active_count: int, segment_count: int) -> dict[str, object]:
     """A list with its numbers. The vendor counts active subscribers under both names.
 
-    `SegmentCount` and `LastActivityAt` are not kept yet, and there are no public links that `EncryptedSaltedListID`
-    could name.
+    `LastActivityAt` is not kept yet, and there are no public links that `EncryptedSaltedListID` could name.
     """
     return {
         **list_row(found),
         "SubscriberCount": active_count,
         "ActiveSubscriberCount": active_count,
-        "SegmentCount": 0,
+        "SegmentCount": segment_count,
         "LastActivityAt": None,
         "EncryptedSaltedListID": "",
     }

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, delete, func, select
+import structlog
+from sqlalchemy import ColumnElement, Select, delete, false, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.criteria import Criteria
+from journeys_api.criteria import Criteria, CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.fields import service as fields
 from journeys_api.lists import service as lists
-from journeys_api.models import BounceType, Subscriber, SubscriptionStatus
+from journeys_api.models import BounceType, Segment, Subscriber, SubscriptionStatus
+from journeys_api.segments import service as segments
 from journeys_api.subscribers import ordering, queries, selection
-from journeys_api.subscribers.errors import SegmentNotFound, TagsNotFound
+from journeys_api.subscribers.errors import TagsNotFound
 from journeys_api.subscribers.ordering import Order, Search
 from journeys_api.subscribers.selection import Selection
 from journeys_api.suppressions import service as suppressions
 from journeys_api.tags import service as tags
+
+log = structlog.get_logger()
 
 
 class NamedSegment(StrEnum):
@@ -73,6 +77,7 @@ async def page_of_segment(
     segment: NamedSegment | int,
     search: Search | None,
     window: Window,
+    now: datetime,
 ) -> Page:
     """A page of a segment of a list.
 
@@ -87,13 +92,26 @@ async def page_of_segment(
     Source: AC 2.5 `subscribers.get`.
     """
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
-    if not isinstance(segment, NamedSegment):
-        raise SegmentNotFound
-    conditions = [in_segment(segment, owner_id=owner_id, list_id=list_id)]
+    if isinstance(segment, NamedSegment):
+        conditions = [in_segment(segment, owner_id=owner_id, list_id=list_id)]
+    else:
+        stored = await segments.get_segment(session, owner_id=owner_id, list_id=list_id, segment_id=segment)
+        conditions = [await _in_stored_segment(session, stored, now=now)]
     if search is not None:
         known = await fields.fields_of_list(session, owner_id=owner_id, list_id=list_id)
         conditions.append(ordering.contains(search, known))
     return await _page(session, conditions, owner_id=owner_id, list_id=list_id, window=window)
+
+
+async def _in_stored_segment(session: AsyncSession, segment: Segment, *, now: datetime) -> ColumnElement[bool]:
+    """Who belongs to a segment; nobody where its rules cannot be evaluated (rulings 7)."""
+    try:
+        return await selection.matched_by(
+            session, segments.criteria_of(segment), owner_id=segment.owner_id, list_id=segment.list_id, now=now
+        )
+    except (CriteriaInvalid, CriteriaNotEvaluable):
+        log.info("segment_not_evaluable", segment_id=segment.segment_id)
+        return false()
 
 
 async def search_list(

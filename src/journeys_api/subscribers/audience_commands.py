@@ -5,12 +5,13 @@ from typing import Any
 from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import as_given, boolean, one_of, text
 from journeys_api.commands.registry import Param, Reading, Refusal, command, missing, not_found
-from journeys_api.criteria import Criteria, CriteriaNotEvaluable
+from journeys_api.criteria import Criteria, CriteriaNotEvaluable, SegmentsRecurse
 from journeys_api.fields.errors import FieldNotFound
 from journeys_api.lists.errors import ListNotFound
+from journeys_api.segments.errors import SegmentNotFound
 from journeys_api.subscribers import audience, views, wire
 from journeys_api.subscribers.audience import NamedSegment
-from journeys_api.subscribers.errors import SegmentNotFound, SubscriberNotFound, TagsNotFound
+from journeys_api.subscribers.errors import SubscriberNotFound, TagsNotFound
 from journeys_api.subscribers.ordering import Search
 from journeys_api.subscribers.parameters import (
     RULES_REFUSED,
@@ -70,7 +71,7 @@ async def subscribers_get(
     **paging: Any,
 ) -> Body:
     """A page of a segment of a list. Active: Subscribed and not hard-bounced; Suppressed: a send to the list would
-    drop the address."""
+    drop the address. A segment whose rules cannot be evaluated has nobody."""
     search = None
     if keyword is not None or isinstance(search_field, int):
         search = Search(search_field if search_field is not None else "emailaddress", keyword or "")
@@ -81,6 +82,7 @@ async def subscribers_get(
         segment=segment,
         search=search,
         window=window_of(**paging),
+        now=call.now,
     )
     found = await views.view_page(
         call.session,
@@ -123,7 +125,7 @@ def _check_search(reading: Reading) -> None:
         Refusal(5, "Segment recursion limit exceeded"),
         _INVALID_SEARCH,
     ],
-    errors={ListNotFound: 3, CriteriaNotEvaluable: 4},
+    errors={ListNotFound: 3, SegmentsRecurse: 5, CriteriaNotEvaluable: 4},
     check=_check_search,
     title="Search Subscribers",
     source="AC 2.5",

@@ -35,10 +35,6 @@ class NotTheListsOwner(DomainError):
     """Only the list's own account may do this"""
 
 
-class SegmentNotFound(DomainError):
-    """Segment not found"""
-
-
 class TagsNotFound(DomainError):
     """None of the tags is on the list"""
 

@@ -11,6 +11,7 @@ from journeys_api import criteria
 from journeys_api.accounts import service as accounts
 from journeys_api.criteria import Criteria
 from journeys_api.models import Subscriber
+from journeys_api.segments import service as segments
 from journeys_api.subscribers import queries
 from journeys_api.subscribers.errors import SubscriberNotFound
 
@@ -61,5 +62,11 @@ async def matched_by(
     """
     account, _ = await accounts.account_of(session, user_id=owner_id)
     return await criteria.compile(
-        session, rules, owner_id=owner_id, list_id=list_id, now=now, time_zone=account.time_zone
+        session,
+        rules,
+        owner_id=owner_id,
+        list_id=list_id,
+        now=now,
+        time_zone=account.time_zone,
+        segments=await segments.criteria_of_segments(session, owner_id=owner_id, of=rules),
     )

@@ -19,6 +19,7 @@ from journeys_api.fields.errors import InvalidFieldValue
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import BounceType, SubscriptionStatus
+from journeys_api.segments import service as segments
 from journeys_api.subscribers import service, views, wire
 from journeys_api.subscribers.errors import (
     AddressTaken,
@@ -360,12 +361,13 @@ async def subscriber_get(
     subscriber_id: int | None,
     with_journeys: bool,
     with_tags: bool,
+    with_segments: bool,
     **_included: object,
 ) -> Body:
     """A subscriber with every column, tags and journeys; with both address and id, who has both.
 
-    What is not included is answered as empty. Steps count published actions along the longest way; segments, website
-    events, activity and revenue are not kept yet.
+    What is not included is answered as empty. Steps count published actions along the longest way; website events,
+    activity and revenue are not kept yet.
     """
     await lists.get_list(call.session, owner_id=call.owner_id, list_id=list_id)
     found = await service.find_subscriber(
@@ -375,8 +377,10 @@ async def subscriber_get(
         raise SubscriberNotFound
     (view,) = await views.view_page(call.session, [found], owner_id=call.owner_id, list_id=list_id, with_tags=with_tags)
     journeys = await views.memberships_of(call.session, found, now=call.now) if with_journeys else []
+    belongs_to = await segments.segments_with(call.session, subscriber=found, now=call.now) if with_segments else []
     return {
         **wire.information(view),
+        "SubscriberSegments": wire.segments(belongs_to),
         "SubscriberJourneys": wire.journeys(journeys),
         "SubscriberActivity": [],
         "TotalRevenue": 0,

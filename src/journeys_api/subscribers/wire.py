@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from journeys_api.commands.wire import instant
-from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus, Tag
+from journeys_api.models import Segment, Subscriber, SubscriberList, SubscriptionStatus, Tag
 from journeys_api.subscribers.views import Membership, SubscriberView
 
 NO_IP_ADDRESS = "0.0.0.0"  # noqa: S104 (what the vendor answers where there is none)
@@ -32,7 +32,7 @@ def columns(view: SubscriberView) -> dict[str, object]:
 
 
 def information(view: SubscriberView) -> dict[str, object]:
-    """What `subscriber.create` and `subscriber.get` tell. Website events and segments are not kept yet."""
+    """What `subscriber.create` and `subscriber.get` tell. Website events are not kept yet."""
     return {
         "SubscriberInformation": columns(view),
         "Suppressed": view.is_suppressed,
@@ -76,6 +76,11 @@ def unsubscribed(found: SubscriberList) -> dict[str, object]:
 def tags(found: Sequence[Tag]) -> list[dict[str, object]]:
     """Tags as a subscriber carries them."""
     return [{"TagID": tag.tag_id, "TagName": tag.name} for tag in found]
+
+
+def segments(found: Sequence[Segment]) -> list[dict[str, object]]:
+    """Segments as a subscriber belongs to them."""
+    return [{"SegmentID": segment.segment_id, "SegmentName": segment.name} for segment in found]
 
 
 def journeys(found: Sequence[Membership]) -> object:
