@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("subscriber_id", sa.BigInteger(), nullable=False),
         sa.Column("email_id", sa.BigInteger(), nullable=True),
         sa.Column("payload", sa.JSON(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("destination", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column(
             "state",
             sa.Enum(

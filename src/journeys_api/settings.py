@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` or `smtps://…`. Unset: mail is written to a Maildir."""
 
+    smtp_max_per_second: float | None = Field(default=None, gt=0)
+    """Mails that one worker begins to hand over in a second, at most; unset: as fast as the server takes them."""
+
+    webhook_allow_private: bool = False
+    """Whether webhooks and SMS gateways may be at private and special addresses; for development."""
+
     mail_dir: Path | None = None
     """The Maildir used without `smtp_url`; by default `mail` in the data directory."""
 
@@ -88,6 +94,11 @@ class Settings(BaseSettings):
 
     drain_delay: Duration = timedelta(seconds=0.5)
     """How long `/readyz` answers 503 before the server stops taking connections: as long as a proxy needs to notice."""
+
+    @property
+    def links_url(self) -> str:
+        """What links in mails start with: the public URL, or where this server listens."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @field_validator("admin_api_key", "secret_key")
     @classmethod

@@ -98,7 +98,7 @@ def _finite(digits: str) -> float:
 
 
 def _bounded(digits: str) -> int | str:
-    # past 64 bits an integer stays text: no column holds it and no JSON writer of ours writes it, and the parameter's own
+    # past 64 bits an integer stays text: no column holds it, no JSON writer of ours writes it, and the parameter's own
     # reader shall say that it is invalid
     if len(digits) > 20:
         return digits

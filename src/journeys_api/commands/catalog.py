@@ -2,6 +2,7 @@
 
 from journeys_api.accounts import commands as accounts
 from journeys_api.emails import commands as emails
+from journeys_api.engine import commands as engine
 from journeys_api.fields import commands as fields
 from journeys_api.journeys import action_commands as journey_actions
 from journeys_api.journeys import commands as journeys
@@ -11,4 +12,16 @@ from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
 from journeys_api.tags import commands as tags
 
-MODULES = (accounts, emails, fields, journeys, journey_actions, lists, segments, subscribers, suppressions, tags)
+MODULES = (
+    accounts,
+    emails,
+    engine,
+    fields,
+    journeys,
+    journey_actions,
+    lists,
+    segments,
+    subscribers,
+    suppressions,
+    tags,
+)

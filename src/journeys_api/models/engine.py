@@ -73,7 +73,7 @@ class Enrollment(Base):
     entered_at: Mapped[datetime]
     """When that action was reached; waits count from it."""
     due_at: Mapped[datetime | None]
-    """When the person is looked at next. A timer that says otherwise is out of date and does nothing; None once ended."""
+    """When the person is looked at next; a timer that says otherwise does nothing. None once ended."""
     seq: Mapped[int] = mapped_column(server_default=text("0"))
     """Steps taken so far."""
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -1,0 +1,116 @@
+"""Webhooks of journeys: from outbox rows to attempts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.commands.wire import instant
+from journeys_api.delivery import personalization, webhooks
+from journeys_api.delivery.contexts import Audience, load_audience
+from journeys_api.delivery.egress import Egress
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.personalization import Context, Mode
+from journeys_api.delivery.sending import Attempt
+from journeys_api.journeys.action_types import WebhookParameters, WebhookSecurity
+from journeys_api.models import Journey, JourneyAction, Subscriber
+
+
+class Hooks:
+    """Prepares attempts at webhooks."""
+
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        """An attempt for each call, or why it never can be made."""
+        audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
+        actions = await session.scalars(
+            select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
+        )
+        by_action = {action.action_id: action for action in actions}
+        found = await session.scalars(select(Journey).where(Journey.journey_id.in_({row.journey_id for row in rows})))
+        journeys = {journey.journey_id: journey for journey in found}
+        prepared: dict[int, Attempt | Outcome] = {}
+        for row in rows:
+            action, journey = by_action.get(row.action_id), journeys.get(row.journey_id)
+            subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
+            if action is None or journey is None or subscriber is None or action.action != "Webhook":
+                prepared[row.delivery_id] = Outcome(Ending.REFUSED, "the webhook is gone")
+                continue
+            parameters = WebhookParameters.model_validate(action.parameters)
+            hook = _hook(row, journey, parameters, subscriber, audience)
+            prepared[row.delivery_id] = self._attempt(hook, row)
+        return prepared
+
+    def _attempt(self, hook: webhooks.Hook, row: Row[Any]) -> Attempt:
+        async def attempt() -> Outcome:
+            return await webhooks.send(self._egress, hook, now=row.claimed_at)
+
+        return attempt
+
+
+def _hook(
+    row: Row[Any], journey: Journey, parameters: WebhookParameters, subscriber: Subscriber, audience: Audience
+) -> webhooks.Hook:
+    context = Context(
+        now=row.claimed_at,
+        time_zone=audience.users[row.owner_id][0].time_zone,
+        seed=row.delivery_id,
+        values={
+            **audience.values(subscriber),
+            "Journey": {"JourneyID": journey.journey_id, "ActionID": row.action_id},
+            "Action": {"ActionID": row.action_id},
+            "Entry": {"EntryID": row.enrollment_id},
+            "Event": row.payload.get("Event", {}),
+        },
+    )
+
+    def filled(template: str) -> str:
+        return personalization.compile(template).render(context, mode=Mode.TEXT)
+
+    found = audience.lists[subscriber.list_id]
+    fields = audience.fields_of(row.owner_id, subscriber.list_id)
+    known = audience.values_of_fields(subscriber)
+    security = parameters.security if isinstance(parameters.security, WebhookSecurity) else WebhookSecurity()
+    is_signed = (security.method or "").upper() == "HMAC" and bool(security.secret_key)
+    return webhooks.Hook(
+        url=filled(parameters.url or ""),
+        body=webhooks.body(
+            journey={
+                "JourneyID": journey.journey_id,
+                "JourneyName": journey.name,
+                "JourneyTrigger": _trigger(journey),
+            },
+            subscriber_list={"ListID": found.list_id, "ListName": found.name},
+            custom_fields={field.field_id: field.field_name for field in fields},
+            subscriber=_of_subscriber(subscriber),
+            subscriber_fields={field.field_id: known.get(field.field_id, field.default_value) for field in fields},
+            payload=webhooks.render_tree(parameters.body or {}, filled),
+        ),
+        delivery_id=str(row.delivery_id),
+        secret=security.secret_key if is_signed else None,
+        signature_header=security.header_name or "",
+        headers={name: filled(str(value)) for name, value in (parameters.headers or {}).items()},
+    )
+
+
+def _trigger(journey: Journey) -> str:
+    """`ListSubscription:12` (JC A-45); the bare name where the trigger names no list."""
+    list_id = journey.trigger_parameters.get("ListID")
+    return journey.trigger if list_id is None else f"{journey.trigger}:{list_id}"
+
+
+def _of_subscriber(subscriber: Subscriber) -> dict[str, Any]:
+    return {
+        "SubscriberID": subscriber.subscriber_id,
+        "EmailAddress": subscriber.email_address,
+        "BounceType": subscriber.bounce_type.value,
+        "SubscriptionStatus": subscriber.status.value,
+        "SubscriptionDate": instant(subscriber.subscribed_at),
+        "SubscriptionIP": subscriber.subscription_ip,
+        "UnsubscriptionDate": instant(subscriber.unsubscribed_at),
+        "UnsubscriptionIP": subscriber.unsubscription_ip,
+        "OptInDate": instant(subscriber.opted_in_at),
+    }

@@ -1,0 +1,227 @@
+"""Mails of journeys, and the mails that ask for a confirmation: from outbox rows to attempts."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.delivery import personalization
+from journeys_api.delivery.contexts import Audience, Values, load_audience
+from journeys_api.delivery.envelopes import Envelope, InvalidMail, Mailer
+from journeys_api.delivery.messages import Mail, envelope_for
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.personalization import Context, Mode, Template
+from journeys_api.delivery.sending import Attempt
+from journeys_api.journeys.action_types import Person, SendEmailParameters
+from journeys_api.models import (
+    ContentType,
+    DeliveryKind,
+    DomainStatus,
+    Email,
+    JourneyAction,
+    SenderDomain,
+    Subscriber,
+)
+from journeys_api.tracking.links import Links
+
+CONFIRMATION = """\
+Please confirm your subscription to {{ List:Name }}:
+
+{{{ Link:Confirm }}}
+
+If you did not ask for it, do nothing, or say so here:
+
+{{{ Link:Reject }}}
+"""
+"""What a double opt-in list without an email of its own sends; plain text."""
+MOST_TEMPLATES = 2000
+
+
+@dataclass(frozen=True)
+class _Sender:
+    """Whom a mail is from, and where answers and copies go; merge tags not filled in."""
+
+    name: str
+    email: str
+    reply_to: str = ""
+    cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+
+
+class Mails:
+    """Prepares attempts at mails."""
+
+    def __init__(self, mailer: Mailer, links: Links, *, message_id_key: bytes) -> None:
+        self._mailer = mailer
+        self._links = links
+        self._message_id_key = message_id_key
+        self._templates: dict[str, Template] = {}
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        """An attempt for each mail, or why it never can be made."""
+        audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
+        emails = await _by_id(session, Email, Email.email_id, {row.email_id for row in rows})
+        actions = await _by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id for row in rows})
+        parameters = {
+            action_id: SendEmailParameters.model_validate(action.parameters) for action_id, action in actions.items()
+        }
+        domains = await _by_id(
+            session, SenderDomain, SenderDomain.domain_id, {each.sender_domain_id for each in parameters.values()}
+        )
+        prepared: dict[int, Attempt | Outcome] = {}
+        for row in rows:
+            subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
+            try:
+                if subscriber is None:
+                    raise InvalidMail("the subscriber is gone")
+                email = emails.get(row.email_id)
+                chosen = parameters.get(row.action_id)
+                _check_domain(row, chosen, domains)
+                mail = self._compose(row, subscriber, audience, email, chosen)
+                prepared[row.delivery_id] = self._attempt(envelope_for(mail, mail_from=mail.from_email))
+            except InvalidMail as error:
+                prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
+        return prepared
+
+    def _attempt(self, envelope: Envelope) -> Attempt:
+        async def attempt() -> Outcome:
+            return await self._mailer.send(envelope)
+
+        return attempt
+
+    def _compose(
+        self,
+        row: Row[Any],
+        subscriber: Subscriber,
+        audience: Audience,
+        email: Email | None,
+        chosen: SendEmailParameters | None,
+    ) -> Mail:
+        is_confirmation = row.kind == DeliveryKind.CONFIRMATION.value
+        if email is not None and (email.owner_id != row.owner_id or email.deleted_at is not None):
+            email = None
+        if email is None and not is_confirmation:
+            raise InvalidMail("the email is gone")
+        values = audience.values(subscriber)
+        user = audience.users[row.owner_id][0]
+        context = Context(
+            now=row.claimed_at,
+            time_zone=user.time_zone,
+            seed=row.delivery_id,
+            values={**values, **self._of_delivery(row)},
+        )
+        sender = _sender(email, chosen, audience, subscriber)
+        html, text = _contents(email)
+        unsubscribe = None if is_confirmation else self._links.unsubscribe(row)
+
+        def filled(template: str, mode: Mode = Mode.HEADER) -> str:
+            return self._template(template).render(context, mode=mode)
+
+        from_email = filled(sender.email)
+        return Mail(
+            message_id=self._message_id(row, from_email),
+            from_name=filled(sender.name),
+            from_email=from_email,
+            to_name="",
+            to_email=subscriber.email_address,
+            subject=filled(email.subject if email is not None else "Please confirm your subscription"),
+            date=row.claimed_at,
+            html=filled(html, Mode.HTML) or None,
+            text=filled(text, Mode.TEXT) or None,
+            pre_header=filled(email.pre_header_text, Mode.TEXT) if email is not None else "",
+            reply_to=filled(sender.reply_to) or None,
+            cc=tuple(filled(each) for each in sender.cc),
+            bcc=tuple(filled(each) for each in sender.bcc),
+            list_unsubscribe_url=unsubscribe,
+            one_click=unsubscribe is not None,
+        )
+
+    def _of_delivery(self, row: Row[Any]) -> Values:
+        """The namespaces that only this message has."""
+        return {
+            "Journey": {"JourneyID": row.journey_id, "ActionID": row.action_id},
+            "Action": {"ActionID": row.action_id},
+            "Entry": {"EntryID": row.enrollment_id},
+            "Event": row.payload.get("Event", {}),
+            "Link": {
+                "Unsubscribe": lambda: self._links.unsubscribe(row),
+                "Confirm": lambda: self._links.confirm(row),
+                "Reject": lambda: self._links.reject(row),
+            },
+        }
+
+    def _message_id(self, row: Row[Any], from_email: str) -> str:
+        """The same at every attempt, and not to be guessed: bounces are matched by it."""
+        mac = hmac.new(self._message_id_key, str(row.delivery_id).encode(), hashlib.sha256).hexdigest()[:24]
+        domain = from_email.rpartition("@")[2].strip()
+        host = domain if domain.isascii() and "." in domain else urlsplit(self._links.public_url).hostname
+        return f"{row.delivery_id}.{mac}@{host or 'localhost'}"
+
+    def _template(self, text: str) -> Template:
+        """The parsed text; one is kept for each text in use."""
+        known = self._templates.get(text)
+        if known is None:
+            if len(self._templates) >= MOST_TEMPLATES:
+                self._templates.clear()
+            known = self._templates[text] = personalization.compile(text)
+        return known
+
+
+async def _by_id(session: AsyncSession, model: Any, column: Any, ids: set[Any]) -> dict[int, Any]:
+    wanted = [each for each in ids if isinstance(each, int) and each]
+    if not wanted:
+        return {}
+    statement = select(model).where(column.in_(wanted)).execution_options(populate_existing=True)
+    return {getattr(each, column.key): each for each in await session.scalars(statement)}
+
+
+def _check_domain(row: Row[Any], chosen: SendEmailParameters | None, domains: Mapping[int, SenderDomain]) -> None:
+    """A chosen sender domain must be the account's and enabled (rulings 6)."""
+    if chosen is None or not chosen.sender_domain_id:
+        return
+    domain = domains.get(chosen.sender_domain_id)
+    if domain is None or domain.owner_id != row.owner_id or domain.status is not DomainStatus.ENABLED:
+        raise InvalidMail("the sender domain is not enabled")
+    sender = chosen.sender.email if isinstance(chosen.sender, Person) else ""
+    at = (sender or "").rpartition("@")[2].lower()
+    if sender and at != domain.name.lower() and not at.endswith(f".{domain.name.lower()}"):
+        raise InvalidMail("the sender is not of the chosen sender domain")
+
+
+def _sender(
+    email: Email | None, chosen: SendEmailParameters | None, audience: Audience, subscriber: Subscriber
+) -> _Sender:
+    """The action's sender, else the email's, else the list's, else the account's own address."""
+    found = audience.lists[subscriber.list_id]
+    user = audience.users[subscriber.owner_id][0]
+    own = chosen.sender if chosen is not None and isinstance(chosen.sender, Person) else Person()
+    address = own.email or (email.from_email if email else "") or found.sender_email_address or user.email_address
+    name = own.name or (email.from_name if email else "") or found.sender_name
+    answers = chosen.reply_to if chosen is not None and isinstance(chosen.reply_to, Person) else Person()
+    return _Sender(
+        name=name or "",
+        email=address,
+        reply_to=answers.email or (email.reply_to_email if email else "") or "",
+        cc=_addresses(chosen.cc if chosen is not None else None),
+        bcc=_addresses(chosen.bcc if chosen is not None else None),
+    )
+
+
+def _addresses(people: list[Person] | str | None) -> tuple[str, ...]:
+    return tuple(person.email for person in people if person.email) if isinstance(people, list) else ()
+
+
+def _contents(email: Email | None) -> tuple[str, str]:
+    """HTML and plain template of an email; the one that its content type does not have is empty."""
+    if email is None:
+        return "", CONFIRMATION
+    html = "" if email.content_type is ContentType.PLAIN else email.html_content
+    text = "" if email.content_type is ContentType.HTML else email.plain_content
+    if not html and not text:
+        raise InvalidMail("the email has no content")
+    return html, text

@@ -1,0 +1,232 @@
+"""The outbox: claiming what is owed under a lease, and recording how it ended under the lease's token.
+
+A worker that lost its lease changes nothing, however late it wakes.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.models import DeliveryKind
+
+log = structlog.get_logger()
+
+_MINUTES = (1, 5, 15, 60)
+MAIL_LADDER = tuple(timedelta(minutes=each) for each in _MINUTES)
+MAIL_STEP = timedelta(hours=4)
+MAIL_LIFETIME = timedelta(hours=72)
+"""Mail is tried after 1, 5, 15 and 60 minutes, then every 4 hours, up to 72 hours after it was owed (rulings 7)."""
+HTTP_LADDER = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+)
+"""Webhooks and SMS gateways."""
+
+# What is not wanted any more is withdrawn in the statement that would have claimed it: between judging and marking
+# there is no moment in which somebody could unsubscribe.
+_CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT delivery_id FROM deliveries
+    WHERE kind = :kind AND state = 'pending' AND next_attempt_at <= CAST(:now AS timestamptz)
+      AND destination <> ALL(CAST(:busy AS text[]))
+    ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+), judged AS MATERIALIZED (
+    SELECT d.delivery_id, CASE
+        WHEN s.subscriber_id IS NULL THEN 'the subscriber is gone'
+        WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
+        WHEN j.status = 'Disabled' THEN 'held'
+        WHEN d.kind = 'confirmation' AND s.status <> 'Opt-In Pending' THEN 'not pending any more'
+        WHEN d.kind = 'mail' AND s.status <> 'Subscribed' THEN 'not subscribed'
+        WHEN d.kind IN ('mail', 'confirmation') AND s.bounce_type = 'Hard' THEN 'hard bounced'
+        WHEN d.kind IN ('mail', 'confirmation') AND EXISTS (
+            SELECT FROM suppressions x WHERE x.email_address = lower(s.email_address)
+            AND x.owner_id IN (0, d.owner_id) AND x.list_id IN (0, d.list_id)
+        ) THEN 'suppressed'
+    END AS why_not
+    FROM picked JOIN deliveries d USING (delivery_id)
+    LEFT JOIN journeys j ON j.journey_id = d.journey_id
+    LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
+)
+UPDATE deliveries d SET
+    state = CASE WHEN why_not IS NULL THEN 'sending' WHEN why_not = 'held' THEN 'held' ELSE 'withdrawn' END,
+    reason = CASE WHEN why_not <> 'held' THEN why_not END,
+    ended_at = CASE WHEN why_not <> 'held' THEN CAST(:now AS timestamptz) END,
+    attempts = d.attempts + CASE WHEN why_not IS NULL THEN 1 ELSE 0 END,
+    lease_token = CASE WHEN why_not IS NULL THEN CAST(:token AS uuid) END,
+    lease_expires_at = CASE WHEN why_not IS NULL THEN CAST(:now AS timestamptz) + CAST(:lease AS interval) END
+FROM judged WHERE d.delivery_id = judged.delivery_id
+RETURNING d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.visit, d.journey_id, d.list_id,
+          d.subscriber_id, d.email_id, d.payload, d.destination, d.attempts, d.unknowns, d.created_at, d.state,
+          CAST(:now AS timestamptz) AS claimed_at
+"""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Deliveries that are this worker's until the lease ends."""
+
+    token: UUID
+    rows: Sequence[Row[Any]]
+    """Columns as `_CLAIM` returns them."""
+    looked_at: int
+    """How many were looked at, those withdrawn and held among them; 0: nothing is due."""
+
+
+async def claim(
+    session: AsyncSession,
+    kind: DeliveryKind,
+    *,
+    limit: int,
+    lease: timedelta,
+    now: datetime,
+    busy: Collection[str] = (),
+) -> Claims:
+    """Take what is due, oldest first; what is not wanted any more is withdrawn, what is frozen held.
+
+    Args:
+        lease: longer than the slowest attempt.
+        busy: destinations that have enough under way.
+    """
+    token = uuid4()
+    rows = (
+        await session.execute(
+            text(_CLAIM.format(limit=int(limit))),
+            {"kind": kind.value, "token": token, "lease": lease, "now": now, "busy": list(busy)},
+        )
+    ).all()
+    return Claims(token, [row for row in rows if row.state == "sending"], len(rows))
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How an attempt at a claimed delivery ended."""
+
+    row: Row[Any]
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class _Next:
+    """What an outcome makes of a delivery."""
+
+    state: str
+    next_attempt_at: datetime | None
+    unknowns: int
+
+
+def _next(finished: Finished, now: datetime) -> _Next:
+    row, outcome = finished.row, finished.outcome
+    if outcome.ending is Ending.ACCEPTED:
+        return _Next("sent", None, 0)
+    if outcome.ending is Ending.REFUSED:
+        return _Next("refused", None, 0)
+    unknowns = 1 if outcome.ending is Ending.UNKNOWN else 0
+    if unknowns and row.kind == DeliveryKind.SMS.value:
+        # each costs money and nobody can tell a second one from the first: it is not sent again
+        return _Next("refused", None, unknowns)
+    again = retry_at(row.kind, attempts=row.attempts, created_at=row.created_at, now=now)
+    if again is None:
+        return _Next("refused", None, unknowns)
+    if outcome.retry_after:
+        again = max(again, now + timedelta(seconds=outcome.retry_after))
+    return _Next("pending", again, unknowns)
+
+
+def retry_at(kind: str, *, attempts: int, created_at: datetime, now: datetime) -> datetime | None:
+    """When a delivery that failed its n-th attempt is tried again; None: never (rulings 7)."""
+    if kind in (DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value):
+        again = now + (MAIL_LADDER[attempts - 1] if attempts <= len(MAIL_LADDER) else MAIL_STEP)
+        return again if again <= created_at + MAIL_LIFETIME else None
+    return now + HTTP_LADDER[attempts - 1] if attempts <= len(HTTP_LADDER) else None
+
+
+_FINISH = text(
+    """
+UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
+    reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
+    lease_token = NULL, lease_expires_at = NULL,
+    ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
+FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]), CAST(:reasons AS text[]),
+            CAST(:references AS text[]), CAST(:unknowns AS smallint[]))
+     AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns)
+WHERE d.delivery_id = w.delivery_id AND d.lease_token = :token
+RETURNING d.delivery_id
+"""
+)
+
+
+async def finish(session: AsyncSession, token: UUID, finished: Sequence[Finished], *, now: datetime) -> list[Finished]:
+    """Record how attempts ended; those whose lease was still ours. The others change nothing."""
+    if not finished:
+        return []
+    each = [_next(one, now) for one in finished]
+    kept = set(
+        (
+            await session.execute(
+                _FINISH,
+                {
+                    "token": token,
+                    "now": now,
+                    "ids": [one.row.delivery_id for one in finished],
+                    "states": [after.state for after in each],
+                    "again": [after.next_attempt_at for after in each],
+                    "reasons": [one.outcome.reason or None for one in finished],
+                    "references": [one.outcome.reference or None for one in finished],
+                    "unknowns": [after.unknowns for after in each],
+                },
+            )
+        ).scalars()
+    )
+    for one in finished:
+        if one.row.delivery_id not in kept:
+            log.warning("lease_lost", delivery_id=one.row.delivery_id)
+    return [one for one in finished if one.row.delivery_id in kept]
+
+
+_RESCUE = text(
+    """
+WITH lost AS MATERIALIZED (
+    SELECT delivery_id FROM deliveries WHERE state = 'sending' AND lease_expires_at < CAST(:now AS timestamptz)
+    ORDER BY lease_expires_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+)
+UPDATE deliveries d SET
+    state = CASE WHEN d.kind = 'sms' THEN 'refused' ELSE 'pending' END,
+    reason = 'the sender was lost; the outcome is unknown', unknowns = d.unknowns + 1,
+    ended_at = CASE WHEN d.kind = 'sms' THEN CAST(:now AS timestamptz) END,
+    next_attempt_at = CAST(:now AS timestamptz), lease_token = NULL, lease_expires_at = NULL
+FROM lost WHERE d.delivery_id = lost.delivery_id
+RETURNING d.delivery_id
+"""
+)
+
+
+async def rescue(session: AsyncSession, *, now: datetime) -> int:
+    """Give back what lost workers held: an attempt that nobody knows the end of. Short messages are not sent again."""
+    rescued = (await session.execute(_RESCUE, {"now": now})).all()
+    if rescued:
+        log.warning("deliveries_rescued", count=len(rescued))
+    return len(rescued)
+
+
+async def next_attempt(session: AsyncSession) -> datetime | None:
+    """The earliest instant that something pending is due at."""
+    found = await session.scalar(
+        text(
+            "SELECT min(next_attempt_at) FROM ("
+            "  SELECT (SELECT next_attempt_at FROM deliveries d WHERE d.kind = k.kind AND d.state = 'pending'"
+            "          ORDER BY next_attempt_at LIMIT 1) AS next_attempt_at"
+            "  FROM (VALUES ('mail'), ('confirmation'), ('sms'), ('webhook')) AS k(kind)) AS each_kind"
+        )
+    )
+    return found if isinstance(found, datetime) else None

@@ -1,0 +1,194 @@
+"""The loop of one kind of delivery: claim, prepare, attempt outside any transaction, record under the lease."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.clock import DatabaseClock, WorkClock
+from journeys_api.db import Sessions
+from journeys_api.delivery import outbox
+from journeys_api.delivery.outbox import Finished
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.models import DeliveryKind
+
+log = structlog.get_logger()
+
+Attempt = Callable[[], Awaitable[Outcome]]
+"""One try at one delivery; every way it can end is an `Outcome`."""
+
+
+class Preparer(Protocol):
+    """Makes the attempts of a kind of delivery."""
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much of a kind may be under way at once."""
+
+    concurrency: int
+    """Attempts under way."""
+    of_a_destination: int
+    """Attempts under way to one destination; a slow one holds only so many."""
+    lease: timedelta
+    """How long a claimed delivery stays this worker's: longer than the slowest attempt."""
+    per_second: float | None = None
+    """Attempts begun in a second, at most; None: any number."""
+
+
+class Sender:
+    """Delivers one kind. Any number of senders may work on one database."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        kinds: Sequence[DeliveryKind],
+        preparer: Preparer,
+        pace: Pace,
+        *,
+        clock: WorkClock | None = None,
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock or DatabaseClock()
+        self._kinds = kinds
+        self._preparer = preparer
+        self._pace = pace
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._destinations: Counter[str] = Counter()
+        self._finished: dict[UUID, list[Finished]] = {}
+        self._recording = asyncio.Lock()
+        self._may_begin_at = 0.0
+        self.attempts = 0
+
+    async def turn(self) -> int:
+        """Claim what there is room for and begin it; how many were looked at. 0: nothing is due, or no room."""
+        room = self._pace.concurrency - len(self._under_way)
+        if room <= 0:
+            return 0
+        busy = [name for name, count in self._destinations.items() if name and count >= self._pace.of_a_destination]
+        looked_at = 0
+        for kind in self._kinds:
+            async with self._sessions.begin() as session:
+                now = await self._clock.now(session)
+                claims = await outbox.claim(session, kind, limit=room, lease=self._pace.lease, now=now, busy=busy)
+            looked_at += claims.looked_at
+            room -= len(claims.rows)
+            if claims.rows:
+                await self._begin(claims)
+            if room <= 0:
+                break
+        return looked_at
+
+    async def _begin(self, claims: outbox.Claims) -> None:
+        async with self._sessions() as session:
+            prepared = await self._preparer.prepare(session, claims.rows)
+        for row in claims.rows:
+            task = asyncio.create_task(self._deliver(claims.token, row, prepared[row.delivery_id]))
+            self._under_way.add(task)
+            self._destinations[row.destination] += 1
+            task.add_done_callback(self._under_way.discard)
+
+    async def _deliver(self, token: UUID, row: Row[Any], attempt: Attempt | Outcome) -> None:
+        try:
+            if isinstance(attempt, Outcome):
+                outcome = attempt
+            else:
+                await self._wait_for_turn()
+                self.attempts += 1
+                outcome = await self._try(row, attempt)
+        finally:
+            self._destinations[row.destination] -= 1
+        self._finished.setdefault(token, []).append(Finished(row, outcome))
+        # whoever comes first records what others have finished by then
+        async with self._recording:
+            await self._record()
+
+    async def _try(self, row: Row[Any], attempt: Attempt) -> Outcome:
+        try:
+            return await attempt()
+        except Exception:
+            # a preparer's fault; whether anything left the machine is not known
+            log.exception("attempt_failed", delivery_id=row.delivery_id, kind=row.kind)
+            return Outcome(Ending.UNKNOWN, "internal error")
+
+    async def _wait_for_turn(self) -> None:
+        if self._pace.per_second:
+            loop = asyncio.get_running_loop()
+            begins = max(loop.time(), self._may_begin_at)
+            self._may_begin_at = begins + 1 / self._pace.per_second
+            await asyncio.sleep(begins - loop.time())
+
+    async def _record(self) -> None:
+        """Record what is finished; what cannot be recorded now is rescued when its lease has ended."""
+        finished, self._finished = self._finished, {}
+        for token, each in finished.items():
+            try:
+                async with self._sessions.begin() as session:
+                    now = await self._clock.now(session)
+                    kept = await outbox.finish(session, token, each, now=now)
+                    sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
+                    await _count_sent(session, sent, now=now)
+            except (DBAPIError, OSError) as error:
+                log.warning("outcomes_not_recorded", count=len(each), error=type(error).__name__)
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    async def run_until_quiet(self) -> None:
+        """Deliver what is due until nothing is: for tests and demonstrations."""
+        while True:
+            looked_at = await self.turn()
+            await self.finish()
+            if not looked_at:
+                return
+
+
+_COUNT = text(
+    """
+WITH sent AS (
+    SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]),
+                         CAST(:lists AS bigint[]), CAST(:people AS bigint[]))
+        AS w(owner_id, journey_id, action_id, list_id, subscriber_id)
+), known AS (
+    SELECT sent.*, s.email_address FROM sent JOIN subscribers s USING (owner_id, subscriber_id)
+), reached AS (
+    INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
+    SELECT DISTINCT ON (1, 2, 3, 4) owner_id, action_id, list_id, subscriber_id, email_address, 0, :now FROM known
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, send_count, delivery_count)
+SELECT owner_id, journey_id, action_id, lower(split_part(email_address, '@', 2)),
+       CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), count(*), count(*)
+FROM known GROUP BY owner_id, journey_id, action_id, lower(split_part(email_address, '@', 2))
+"""
+)
+
+
+async def _count_sent(session: AsyncSession, rows: Sequence[Row[Any]], *, now: datetime) -> None:
+    """Count accepted mails of journeys, and write down who was sent them."""
+    mails = [row for row in rows if row.kind == DeliveryKind.MAIL.value and row.journey_id is not None]
+    if mails:
+        await session.execute(
+            _COUNT,
+            {
+                "now": now,
+                "owners": [row.owner_id for row in mails],
+                "journeys": [row.journey_id for row in mails],
+                "actions": [row.action_id for row in mails],
+                "lists": [row.list_id for row in mails],
+                "people": [row.subscriber_id for row in mails],
+            },
+        )

@@ -1,0 +1,139 @@
+"""Short messages of journeys: from outbox rows to attempts."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.delivery import personalization
+from journeys_api.delivery.contexts import Audience, load_audience
+from journeys_api.delivery.egress import Egress
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.personalization import Context, Mode
+from journeys_api.delivery.sending import Attempt
+from journeys_api.delivery.sms.gateways import GatewayUnusable, gateway_for
+from journeys_api.delivery.sms.messages import Gateway, Sms
+from journeys_api.delivery.sms.parts import parts
+from journeys_api.delivery.sms.phone_numbers import normalise
+from journeys_api.journeys.action_types import SendSMSParameters
+from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
+
+
+class _Refused(Exception):
+    """The message can never be sent; the text says why and names nobody."""
+
+
+class ShortMessages:
+    """Prepares attempts at short messages."""
+
+    def __init__(self, egress: Egress, *, log_path: Path) -> None:
+        self._egress = egress
+        self._log_path = log_path
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        """An attempt for each message, or why it never can be made."""
+        audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
+        found = await session.scalars(
+            select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
+        )
+        actions = {
+            action.action_id: SendSMSParameters.model_validate(action.parameters)
+            for action in found
+            if action.action == "SendSMS"
+        }
+        wanted = {each.gateway_id for each in actions.values() if each.gateway_id}
+        gateways = {
+            each.gateway_id: each
+            for each in await session.scalars(select(SmsGateway).where(SmsGateway.gateway_id.in_(wanted)))
+        }
+        prepared: dict[int, Attempt | Outcome] = {}
+        for row in rows:
+            try:
+                parameters = actions.get(row.action_id)
+                subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
+                if parameters is None or subscriber is None:
+                    raise _Refused("the message is gone")
+                gateway = _usable(gateways.get(parameters.gateway_id or 0), row.owner_id)
+                message = _message(row, parameters, subscriber, audience, gateway)
+                sender = gateway_for(gateway.kind, gateway.credentials, self._egress, self._log_path)
+                prepared[row.delivery_id] = _attempt(sender, message)
+            except (_Refused, GatewayUnusable) as error:
+                prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
+        return prepared
+
+
+def _attempt(gateway: Gateway, message: Sms) -> Attempt:
+    async def attempt() -> Outcome:
+        return await gateway.send(message)
+
+    return attempt
+
+
+def _usable(gateway: SmsGateway | None, owner_id: int) -> SmsGateway:
+    """The gateway, if the account may use it."""
+    if gateway is None or not (gateway.is_global or owner_id in gateway.user_ids):
+        raise _Refused("the gateway is gone")
+    if gateway.status is not GatewayStatus.ACTIVE:
+        raise _Refused("the gateway is not active")
+    return gateway
+
+
+def _message(
+    row: Row[Any],
+    parameters: SendSMSParameters,
+    subscriber: Subscriber,
+    audience: Audience,
+    gateway: SmsGateway,
+) -> Sms:
+    number = _number(subscriber, audience)
+    if number is None:
+        raise _Refused("no telephone number")
+    context = Context(
+        now=row.claimed_at,
+        time_zone=audience.users[row.owner_id][0].time_zone,
+        seed=row.delivery_id,
+        values={**audience.values(subscriber), "Event": row.payload.get("Event", {})},
+        link=_link(parameters) if parameters.include_link is True else "",
+    )
+    template = personalization.compile(parameters.message or "")
+    if template.unreadable_tags(context):
+        # a person would read the tag itself (JC 3.7)
+        raise _Refused("an unreadable tag in the message")
+    text = template.render(context, mode=Mode.TEXT)
+    if not text.strip():
+        raise _Refused("the message is empty")
+    if parts(text).is_too_long:
+        raise _Refused("the message is too long")
+    senders = gateway.sender_ids
+    return Sms(
+        to=number,
+        sender=parameters.sender_id or (senders[0] if senders else ""),
+        text=text,
+        reference=str(row.delivery_id),
+    )
+
+
+def _number(subscriber: Subscriber, audience: Audience) -> str | None:
+    """The subscriber's number in E.164, from the field that the list holds numbers in."""
+    field_id = audience.lists[subscriber.list_id].phone_field_id
+    value = audience.values_of_fields(subscriber).get(field_id, "") if field_id else ""
+    return normalise(value) if value else None
+
+
+def _link(parameters: SendSMSParameters) -> str:
+    """The link of the message with its UTM marks."""
+    pieces = urlsplit(parameters.link_url or "")
+    marks = [
+        (f"utm_{name}", value)
+        for name, value in (
+            ("source", parameters.link_utm_source),
+            ("medium", parameters.link_utm_medium),
+            ("campaign", parameters.link_utm_campaign),
+        )
+        if value
+    ]
+    query = urlencode([*parse_qsl(pieces.query, keep_blank_values=True), *marks])
+    return urlunsplit(pieces._replace(query=query))

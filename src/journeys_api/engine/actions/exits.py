@@ -1,0 +1,90 @@
+"""Leaving journeys, starting others, and leaving the list altogether.
+
+What concerns other journeys of a person is written as an event and done by the enrolling loop, in order, so that a step
+never locks another journey.
+"""
+
+from collections.abc import Sequence
+
+from journeys_api.engine.people import Moves, Person, exited
+from journeys_api.engine.registry import Standing, StepFailed, action
+from journeys_api.journeys.action_types import ExitJourneyParameters, NoParameters, TargetJourneyParameters
+from journeys_api.subscribers.effects import delete_many
+from journeys_api.trigger_events import EXIT, START, Happened
+
+_LEFT = "left by a journey"
+
+
+def _exit_of(person: Person, journey_id: int, *, but: Sequence[int] = ()) -> Happened:
+    return Happened(EXIT, person.list_id, person.subscriber_id, journey_id, {"but": list(but), "reason": _LEFT})
+
+
+@action("ExitThisJourney")
+async def exit_this_journey(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
+    """End everybody's pass through this journey."""
+    return Moves.same(people, exited("ExitThisJourney"))
+
+
+@action("ExitAllOtherJourneys")
+async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
+    """End all that these people are in but this journey."""
+    moves = Moves.proceed(people)
+    but = [standing.flow.journey_id]
+    moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
+    return moves
+
+
+@action("ExitAllJourneys")
+async def exit_all_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
+    """End everything, this journey included."""
+    moves = Moves.same(people, exited("ExitAllJourneys"))
+    but = [standing.flow.journey_id]
+    moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
+    return moves
+
+
+@action("ExitJourney")
+async def exit_journey(standing: Standing, people: Sequence[Person], parameters: ExitJourneyParameters) -> Moves:
+    """End the named journeys for these people; when this one is among them, it ends at once."""
+    given = parameters.target_journey_ids
+    targets = [target for target in (given if isinstance(given, list) else [given]) if target]
+    if not targets:
+        return Moves.proceed(people, {person.enrollment_id: "no journey is chosen" for person in people})
+    own = standing.flow.journey_id
+    moves = Moves.same(people, exited("ExitJourney")) if own in targets else Moves.proceed(people)
+    moves.happened = [
+        (_exit_of(person, target), person.depth + 1) for person in people for target in targets if target != own
+    ]
+    return moves
+
+
+@action("StartJourney")
+async def start_journey(standing: Standing, people: Sequence[Person], parameters: TargetJourneyParameters) -> Moves:
+    """Let these people into another journey of the account; its own rules decide who enters."""
+    if not parameters.target_journey_id:
+        raise StepFailed("no journey is chosen")
+    moves = Moves.proceed(people)
+    moves.happened = [
+        (
+            Happened(START, person.list_id, person.subscriber_id, parameters.target_journey_id, _inherited(person)),
+            person.depth + 1,
+        )
+        for person in people
+    ]
+    return moves
+
+
+def _inherited(person: Person) -> dict[str, object]:
+    return {"Event": person.cause["Event"]} if "Event" in person.cause else {}
+
+
+@action("DeleteSubscriber")
+async def delete_subscriber(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
+    """Remove these people from their list; this journey ends for them, and so do all others that they are in."""
+    await delete_many(
+        standing.session, owner_id=standing.owner_id, subscriber_ids=[person.subscriber_id for person in people]
+    )
+    moves = Moves.same(people, exited("DeleteSubscriber"))
+    but = [standing.flow.journey_id]
+    moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
+    return moves

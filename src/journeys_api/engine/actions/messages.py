@@ -1,0 +1,120 @@
+"""SendEmail, SendSMS, Webhook: done when the outbox row is written; no delivery's end moves anybody (rulings 7)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy import and_, case, literal, select
+
+from journeys_api.emails import service as emails
+from journeys_api.emails.errors import EmailNotFound
+from journeys_api.engine.people import Moves, Owed, Person
+from journeys_api.engine.registry import Standing, StepFailed, action
+from journeys_api.engine.windows import next_inside
+from journeys_api.journeys.action_types import (
+    DAYS,
+    DeliveryWindow,
+    SendEmailParameters,
+    SendSMSParameters,
+    WebhookParameters,
+)
+from journeys_api.models import BounceType, DeliveryKind, Subscriber, SubscriptionStatus
+from journeys_api.suppressions.service import is_suppressed_condition
+
+NO_NUMBER = "no telephone number"
+
+
+@action("SendEmail")
+async def send_email(standing: Standing, people: Sequence[Person], parameters: SendEmailParameters) -> Moves:
+    """Owe everybody who may be written to the email; the others go on with the reason in the history."""
+    if not parameters.email_id:
+        raise StepFailed("no email is chosen")
+    try:
+        await emails.get_email(standing.session, owner_id=standing.owner_id, email_id=parameters.email_id)
+    except EmailNotFound:
+        raise StepFailed("the email is gone") from None
+    reasons = await why_not_to_mail(standing, people)
+    moves = Moves.proceed(people, reasons)
+    moves.owed = [
+        Owed(DeliveryKind.MAIL, person, email_id=parameters.email_id, payload=_cause(person))
+        for person in people
+        if person.enrollment_id not in reasons
+    ]
+    return moves
+
+
+async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[int, str]:
+    """Enrollment → why its subscriber is not written to; those who may be are left out."""
+    reason = case(
+        (Subscriber.status != SubscriptionStatus.SUBSCRIBED, literal("not subscribed")),
+        (Subscriber.bounce_type == BounceType.HARD, literal("hard bounced")),
+        (
+            is_suppressed_condition(
+                standing.owner_id, Subscriber.list_id.expression, Subscriber.email_address.expression
+            ),
+            literal("suppressed"),
+        ),
+        else_=literal(""),
+    )
+    rows = await standing.session.execute(
+        select(Subscriber.subscriber_id, reason).where(
+            and_(
+                Subscriber.owner_id == standing.owner_id,
+                Subscriber.subscriber_id.in_([person.subscriber_id for person in people]),
+            )
+        )
+    )
+    found: dict[int, str] = dict(rows.all())
+    reasons = {person.enrollment_id: found.get(person.subscriber_id, "the subscriber is gone") for person in people}
+    return {enrollment_id: why for enrollment_id, why in reasons.items() if why}
+
+
+def _cause(person: Person) -> dict[str, object]:
+    return {"Event": person.cause["Event"]} if "Event" in person.cause else {}
+
+
+@action("SendSMS")
+async def send_sms(standing: Standing, people: Sequence[Person], parameters: SendSMSParameters) -> Moves:
+    """Owe everybody with a telephone number the short message, in its window.
+
+    Who has none goes on when the action says so; otherwise the step fails for them (JC 3.7).
+    """
+    if not parameters.message:
+        raise StepFailed("the message is empty")
+    if not parameters.gateway_id:
+        raise StepFailed("no gateway is chosen")
+    moves = Moves.proceed(people)
+    not_before = _window_opens(parameters, standing.now)
+    moves.owed = [Owed(DeliveryKind.SMS, person, payload=_cause(person), not_before=not_before) for person in people]
+    return moves
+
+
+def _window_opens(parameters: SendSMSParameters, now: datetime) -> datetime | None:
+    """When the message may leave at the earliest; None: at once (JC 3.7)."""
+    window = parameters.delivery_window
+    if parameters.delivery_window_enabled is not True:
+        return None
+    chosen = window if isinstance(window, DeliveryWindow) else DeliveryWindow()
+    return next_inside(
+        now,
+        not_before=chosen.start_time or "09:00",
+        not_after=chosen.end_time or "18:00",
+        days=chosen.days or DAYS[:5],
+        time_zone=chosen.timezone or "UTC",
+    )
+
+
+@action("Webhook")
+async def call_webhook(standing: Standing, people: Sequence[Person], parameters: WebhookParameters) -> Moves:
+    """Owe the webhook a call for everybody."""
+    if not parameters.url:
+        raise StepFailed("the webhook has no address")
+    moves = Moves.proceed(people)
+    try:
+        host = urlsplit(parameters.url).hostname or ""
+    except ValueError:
+        raise StepFailed("the webhook's address cannot be read") from None
+    moves.owed = [
+        Owed(DeliveryKind.WEBHOOK, person, payload=_cause(person), destination=host.lower()) for person in people
+    ]
+    return moves

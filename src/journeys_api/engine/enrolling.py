@@ -1,0 +1,285 @@
+"""From events to enrollments: a batch of events is looked at, answered and deleted in one transaction.
+
+Every event ends as an enrollment, as a recorded refusal with its reason, or as nothing because no journey waits for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, select, tuple_
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api import criteria
+from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
+from journeys_api.engine import admissions, queues, records
+from journeys_api.engine.admissions import Entrant, Refused
+from journeys_api.engine.failures import is_passing, reason_of
+from journeys_api.engine.matching import Matcher
+from journeys_api.models import Journey, JourneyStatus, Subscriber, User
+from journeys_api.segments.service import criteria_of_segments
+from journeys_api.trigger_events import EXIT, MAX_DEPTH, START, Happened, record
+
+INACTIVE = "active already"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Somebody whom an event would let into a journey."""
+
+    list_id: int
+    subscriber_id: int
+    email_address: str
+    kind: str
+    depth: int
+    cause: dict[str, Any]
+
+
+@dataclass
+class Admission:
+    """What became of the candidates of a batch."""
+
+    entered: list[Row[Any]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+async def enroll_events(session: AsyncSession, *, shard: int, limit: int, now: datetime) -> int:
+    """Take one batch of a shard's events; how many. 0: there are none.
+
+    The caller holds the shard.
+    """
+    events = await queues.take_events(session, shard, limit)
+    if not events:
+        return 0
+    for event in events:
+        if event.kind == EXIT:
+            await records.exit_journeys(
+                session,
+                owner_id=event.owner_id,
+                list_id=event.list_id,
+                subscriber_id=event.subscriber_id,
+                journey_id=event.subject_id,
+                but=event.payload.get("but", ()),
+                reason=event.payload.get("reason", "left by a journey"),
+                now=now,
+            )
+    starting = [event for event in events if event.kind != EXIT]
+    if starting:
+        await _let_in(session, starting, now=now)
+    return len(events)
+
+
+async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: datetime) -> None:
+    journeys = await _waiting_journeys(session, events)
+    if not journeys:
+        return
+    matcher = Matcher(journeys)
+    people = await admissions.living(session, {(event.owner_id, event.subscriber_id) for event in events})
+    candidates: dict[int, list[Candidate]] = defaultdict(list)
+    refused: list[Refused] = []
+    for event in events:
+        person = people.get((event.owner_id, event.subscriber_id))
+        for journey in matcher.matching(event):
+            if person is None:
+                reason = "the subscriber is gone"
+            elif event.depth > MAX_DEPTH:
+                reason = f"more than {MAX_DEPTH} journeys in a chain"
+            else:
+                candidates[journey.journey_id].append(
+                    Candidate(person[0], event.subscriber_id, person[1], event.kind, event.depth, _cause(event))
+                )
+                continue
+            refused.append(
+                Refused(event.owner_id, journey.journey_id, event.list_id, event.subscriber_id, event.kind, reason)
+            )
+    by_id = {journey.journey_id: journey for journey in journeys}
+    admission = await admit(
+        session, [(by_id[journey_id], wanted) for journey_id, wanted in candidates.items()], now=now
+    )
+    await admissions.insert_refusals(session, [*refused, *admission.refused], now=now)
+
+
+def _cause(event: Row[Any]) -> dict[str, Any]:
+    """What the enrollment remembers of its event: personalization shows it, and the next journeys inherit it."""
+    cause: dict[str, Any] = {"kind": event.kind}
+    if "Event" in event.payload:
+        cause["Event"] = event.payload["Event"]
+    return cause
+
+
+async def _waiting_journeys(session: AsyncSession, events: Sequence[Row[Any]]) -> Sequence[Journey]:
+    """The enabled journeys that wait for any of these kinds of events; kept from changing until the end."""
+    kinds = {(event.owner_id, event.kind) for event in events if event.kind != START}
+    started = {(event.owner_id, event.subject_id) for event in events if event.kind == START}
+    found: dict[int, Journey] = {}
+    for columns, wanted in (
+        ((Journey.owner_id, Journey.trigger), kinds),
+        ((Journey.owner_id, Journey.journey_id), started),
+    ):
+        if wanted:
+            statement = (
+                select(Journey)
+                .where(
+                    Journey.status == JourneyStatus.ENABLED,
+                    Journey.deleted_at.is_(None),
+                    tuple_(*columns).in_(wanted),
+                )
+                .order_by(Journey.journey_id)
+                .with_for_update(read=True)
+                .execution_options(populate_existing=True)
+            )
+            found.update({journey.journey_id: journey for journey in await session.scalars(statement)})
+    return [found[journey_id] for journey_id in sorted(found)]
+
+
+async def admit(
+    session: AsyncSession,
+    wanted: Collection[tuple[Journey, Sequence[Candidate]]],
+    *,
+    now: datetime,
+    ignores_caps: bool = False,
+) -> Admission:
+    """Let candidates into locked, enabled journeys: criteria, nobody twice, caps; then write who entered.
+
+    Args:
+        ignores_caps: whether the journey's entry caps do not stop them (they are counted all the same).
+    """
+    admission = Admission()
+    entrants: list[Entrant] = []
+    capped = [journey.journey_id for journey, _ in wanted if journey.rate_limit_per_hour or journey.rate_limit_per_day]
+    await queues.lock_caps(session, capped)
+    for journey, candidates in wanted:
+        passed, refused = await _judge(session, journey, candidates, now=now, ignores_caps=ignores_caps)
+        entrants.extend(
+            Entrant(
+                owner_id=journey.owner_id,
+                journey_id=journey.journey_id,
+                list_id=each.list_id,
+                subscriber_id=each.subscriber_id,
+                email_address=each.email_address,
+                first_action_id=journey.first_action_id,
+                depth=each.depth,
+                cause=orjson.dumps(each.cause).decode(),
+            )
+            for each in passed
+        )
+        admission.refused.extend(refused)
+    admission.entered = await admissions.insert_enrollments(session, entrants, now=now)
+    if admission.entered:
+        await _write_entries(session, admission.entered, now=now)
+    return admission
+
+
+async def _judge(
+    session: AsyncSession, journey: Journey, candidates: Sequence[Candidate], *, now: datetime, ignores_caps: bool
+) -> tuple[list[Candidate], list[Refused]]:
+    """Who of the candidates may enter, and why the others may not."""
+    reasons: dict[int, str] = {}
+    ids = [each.subscriber_id for each in candidates]
+    inside = await admissions.active_in(
+        session, owner_id=journey.owner_id, journey_id=journey.journey_id, subscriber_ids=ids
+    )
+    reasons.update(dict.fromkeys(inside, INACTIVE))
+    left = [each for each in ids if each not in reasons]
+    if journey.run_criteria and left:
+        met, why_not = await meeting_run_criteria(session, journey, left, now=now)
+        reasons.update({each: why_not for each in left if each not in met})
+    passed: list[Candidate] = []
+    seen: set[int] = set()
+    for each in candidates:
+        if each.subscriber_id not in reasons and each.subscriber_id not in seen:
+            seen.add(each.subscriber_id)
+            passed.append(each)
+    room = None if ignores_caps else await _room(session, journey, now=now)
+    if room is not None and len(passed) > room:
+        reasons.update({each.subscriber_id: "the journey's entry cap is reached" for each in passed[room:]})
+        passed = passed[:room]
+    refused = [
+        Refused(
+            journey.owner_id,
+            journey.journey_id,
+            each.list_id,
+            each.subscriber_id,
+            each.kind,
+            reasons[each.subscriber_id],
+        )
+        for each in candidates
+        if each.subscriber_id in reasons
+    ]
+    return passed, refused
+
+
+async def meeting_run_criteria(
+    session: AsyncSession, journey: Journey, subscriber_ids: Sequence[int], *, now: datetime
+) -> tuple[set[int], str]:
+    """Those of the subscribers who meet the journey's `Run_Criteria`, and the reason for the others."""
+    try:
+        parsed = criteria.parse(journey.run_criteria, operator=journey.run_criteria_operator)
+        time_zone = await session.scalar(select(User.time_zone).where(User.user_id == journey.owner_id))
+        # the list of each is its own: people of several lists may be candidates at once
+        condition = await criteria.compile(
+            session,
+            parsed,
+            owner_id=journey.owner_id,
+            list_id=Subscriber.list_id.expression,
+            now=now,
+            time_zone=time_zone or "UTC",
+            segments=await criteria_of_segments(session, owner_id=journey.owner_id, of=parsed),
+        )
+        async with session.begin_nested():
+            met = await session.scalars(
+                select(Subscriber.subscriber_id).where(
+                    Subscriber.owner_id == journey.owner_id, Subscriber.subscriber_id.in_(subscriber_ids), condition
+                )
+            )
+            return set(met), "the run criteria are not met"
+    except (CriteriaInvalid, CriteriaNotEvaluable) as error:
+        return set(), f"the run criteria cannot be evaluated: {error}"
+    except DBAPIError as error:
+        if is_passing(error):
+            raise
+        return set(), f"the run criteria cannot be evaluated: {reason_of(error)}"
+
+
+async def _room(session: AsyncSession, journey: Journey, *, now: datetime) -> int | None:
+    """How many may still enter under the journey's caps; None: any number."""
+    rooms = [
+        cap - await admissions.entries_since(session, journey_id=journey.journey_id, since=now - span)
+        for cap, span in (
+            (journey.rate_limit_per_hour, timedelta(hours=1)),
+            (journey.rate_limit_per_day, timedelta(days=1)),
+        )
+        if cap
+    ]
+    return max(0, min(rooms)) if rooms else None
+
+
+async def _write_entries(session: AsyncSession, entered: Sequence[Row[Any]], *, now: datetime) -> None:
+    """Timers, counters and completions of those who entered."""
+    entries: dict[int, int] = defaultdict(int)
+    deltas: dict[tuple[int, int, int], records.Delta] = defaultdict(records.Delta)
+    timers: list[queues.Due] = []
+    completed: list[tuple[int, int, Happened]] = []
+    for row in entered:
+        entries[row.journey_id] += 1
+        whole = deltas[(row.owner_id, row.journey_id, 0)]
+        whole.total += 1
+        if row.action_id is None:
+            happened = Happened("JourneyCompleted", row.list_id, row.subscriber_id, row.journey_id)
+            completed.append((row.owner_id, row.depth + 1, happened))
+            continue
+        whole.active += 1
+        first = deltas[(row.owner_id, row.journey_id, row.action_id)]
+        first.active += 1
+        first.total += 1
+        timers.append(queues.Due(row.owner_id, row.journey_id, row.subscriber_id, row.enrollment_id, now))
+    await queues.set_timers(session, timers)
+    await admissions.count_entries(session, dict(entries), now=now)
+    await records.insert_deltas(session, deltas)
+    for owner_id, depth, happened in completed:
+        await record(session, [happened], owner_id=owner_id, now=now, depth=depth)
+    await queues.announce(session, timers)

@@ -1,0 +1,23 @@
+"""Which failures say something about the people of a batch, and which only about the moment."""
+
+from sqlalchemy.exc import DBAPIError
+
+PASSING = ("40001", "40P01", "08", "57P", "53", "55P03", "25006")
+"""Beginnings of SQLSTATEs of the moment: deadlock, lost connection, no room, read-only. The batch is tried again."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same batch may well succeed a moment later."""
+    if isinstance(error, DBAPIError):
+        state = _sqlstate(error)
+        return not state or state.startswith(PASSING) or error.connection_invalidated
+    return isinstance(error, OSError)
+
+
+def reason_of(error: BaseException) -> str:
+    """What the history says of an unexpected failure: its kind, never its values."""
+    return f"{type(error).__name__} {_sqlstate(error)}".strip()
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")

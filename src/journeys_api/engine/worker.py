@@ -1,0 +1,147 @@
+"""The engine's loop: shard after shard, events first, then people; asleep when nothing is due."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.clock import DatabaseClock, WorkClock
+from journeys_api.db import Sessions
+from journeys_api.engine import isolation, queues
+from journeys_api.engine.enrolling import enroll_events
+from journeys_api.engine.failures import is_passing
+from journeys_api.engine.flows import Flows
+from journeys_api.engine.jobs import do_journey_jobs
+from journeys_api.engine.stepping import step_people
+from journeys_api.models import SHARDS
+from journeys_api.stats.folding import fold_counters
+
+log = structlog.get_logger()
+
+EVENTS_A_BATCH = 1000
+PEOPLE_A_BATCH = 2000
+LONGEST_SLEEP = timedelta(seconds=1)
+"""Notices may be lost: this is how often the queues are looked at without one."""
+
+
+Work = Callable[[AsyncSession, int, int, datetime], Awaitable[int]]
+"""Session, shard, limit, instant → how much there was."""
+
+
+class Engine:
+    """Moves people. Any number of engines may work on one database."""
+
+    def __init__(self, sessions: Sessions, *, clock: WorkClock | None = None) -> None:
+        self._sessions = sessions
+        self._clock = clock or DatabaseClock()
+        self._flows = Flows()
+        self.enrolled_events = 0
+        self.taken_timers = 0
+
+    async def turn(self, shard: int) -> int:
+        """One batch of events and one of people of a shard; how much there was. 0: nothing, or another has the shard.
+
+        Raises:
+            DBAPIError: the database is away.
+        """
+        events = await self._batch(shard, self._enroll, EVENTS_A_BATCH)
+        people = await self._batch(shard, self._step, PEOPLE_A_BATCH)
+        self.enrolled_events += events
+        self.taken_timers += people
+        return events + people
+
+    async def _enroll(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
+        return await enroll_events(session, shard=shard, limit=limit, now=now)
+
+    async def _step(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
+        return await step_people(session, shard=shard, limit=limit, now=now, flows=self._flows)
+
+    async def _batch(self, shard: int, work: Work, limit: int) -> int:
+        try:
+            return await self._one(shard, work, limit)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.exception("batch_failed", shard=shard, work=work.__name__)
+        # what breaks the batch is found by taking it one by one; it is set aside, and the others go on
+        try:
+            return await self._one(shard, work, 1)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            async with self._sessions.begin() as session:
+                now = await self._clock.now(session)
+                aside = isolation.set_event_aside if work == self._enroll else isolation.put_timer_off
+                if not await aside(session, shard, now=now):
+                    raise  # it is nobody's fault: the loop waits before it tries again
+            return 1
+
+    async def _one(self, shard: int, work: Work, limit: int) -> int:
+        async with self._sessions.begin() as session:
+            if not await queues.try_shard(session, shard):
+                return 0
+            return await work(session, shard, limit, await self._clock.now(session))
+
+    async def chores(self) -> int:
+        """Work that belongs to no shard: whole journeys' jobs and counters; how much there was."""
+        async with self._sessions.begin() as session:
+            done = await do_journey_jobs(session, now=await self._clock.now(session))
+        async with self._sessions.begin() as session:
+            return done + await fold_counters(session)
+
+    async def run_until_quiet(self) -> None:
+        """Work until nothing is due: for tests and demonstrations."""
+        while True:
+            done = 0
+            for shard in range(SHARDS):
+                done += await self.turn(shard)
+            done += await self.chores()
+            if not done:
+                return
+
+    async def next_due(self) -> datetime | None:
+        """The earliest instant that somebody in an enabled journey is due at; None: nobody."""
+        async with self._sessions() as session:
+            return await queues.next_due(session)
+
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        """Work until `stop` is set; `wake` ends a sleep early. The batch under way is finished first."""
+        first = random.randrange(SHARDS)  # noqa: S311 (engines start at different shards; no secret)
+        while not stop.is_set():
+            try:
+                done = 0
+                for offset in range(SHARDS):
+                    if stop.is_set():
+                        return
+                    done += await self.turn((first + offset) % SHARDS)
+                done += await self.chores()
+                if not done:
+                    await self._sleep(stop, wake)
+            except Exception as error:
+                if is_passing(error):
+                    log.warning("engine_interrupted", error=type(error).__name__)
+                else:
+                    log.exception("engine_failed")
+                await _wait_for(stop, random.uniform(0.2, 1.0))  # noqa: S311 (jitter, no secret)
+
+    async def _sleep(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        due = await self.next_due()
+        seconds = LONGEST_SLEEP.total_seconds()
+        if due is not None and due.year < 9999:
+            seconds = min(seconds, max(0.005, (due - datetime.now(UTC)).total_seconds()))
+        waiting = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(wake.wait())]
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        wake.clear()
+
+
+async def _wait_for(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

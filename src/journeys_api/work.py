@@ -1,0 +1,172 @@
+"""A worker: the engine and the senders of one process, from settings to a graceful stop."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from journeys_api.clock import DatabaseClock, WorkClock
+from journeys_api.db import Sessions, make_engine, make_sessions
+from journeys_api.delivery import outbox
+from journeys_api.delivery.egress import Egress
+from journeys_api.delivery.hooks import Hooks
+from journeys_api.delivery.mailers import ATTEMPT_SECONDS, POOL_SIZE, mailer_for
+from journeys_api.delivery.mails import Mails
+from journeys_api.delivery.sending import Pace, Sender
+from journeys_api.delivery.short_messages import ShortMessages
+from journeys_api.engine.worker import Engine
+from journeys_api.models import DeliveryKind
+from journeys_api.settings import Settings
+from journeys_api.tracking.links import Links
+from journeys_api.trigger_events import CHANNEL
+
+log = structlog.get_logger()
+
+POLL = 1.0
+"""Seconds between looks at the outbox without a notice."""
+RESCUE_EVERY = 10.0
+_MAIL = Pace(POOL_SIZE * 4, POOL_SIZE * 4, lease=timedelta(seconds=ATTEMPT_SECONDS + 60))
+_HTTP = Pace(64, 8, lease=timedelta(seconds=90))
+
+
+class Worker:
+    """Everything that moves people and sends messages."""
+
+    def __init__(self, settings: Settings, *, clock: WorkClock | None = None) -> None:
+        if settings.database_url is None or settings.secret_key is None:
+            raise ValueError("database_url and secret_key must be set")
+        self._url = settings.database_url
+        self._clock = clock or DatabaseClock()
+        self._pool: AsyncEngine = make_engine(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            statement_timeout=settings.statement_timeout,
+        )
+        self.sessions: Sessions = make_sessions(self._pool)
+        key = settings.secret_key.get_secret_value().encode()
+        self._mailer = mailer_for(settings)
+        links = Links(key, public_url=settings.links_url)
+        egress = Egress(allow_private=settings.webhook_allow_private)
+        mail_pace = _MAIL
+        if settings.smtp_max_per_second:
+            mail_pace = Pace(
+                _MAIL.concurrency, _MAIL.of_a_destination, _MAIL.lease, per_second=settings.smtp_max_per_second
+            )
+        self.engine = Engine(self.sessions, clock=self._clock)
+        self.senders: Sequence[Sender] = [
+            Sender(
+                self.sessions,
+                [DeliveryKind.CONFIRMATION, DeliveryKind.MAIL],
+                Mails(self._mailer, links, message_id_key=key),
+                mail_pace,
+                clock=self._clock,
+            ),
+            Sender(self.sessions, [DeliveryKind.WEBHOOK], Hooks(egress), _HTTP, clock=self._clock),
+            Sender(
+                self.sessions,
+                [DeliveryKind.SMS],
+                ShortMessages(egress, log_path=settings.data_dir / "sms.log"),
+                _HTTP,
+                clock=self._clock,
+            ),
+        ]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; batches and attempts under way are finished first."""
+        wakes = [asyncio.Event() for _ in range(len(self.senders) + 1)]
+        listening = asyncio.create_task(self._listen(stop, wakes))
+        log.info("worker_started")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.engine.run(stop, wakes[0]))
+                for sender, wake in zip(self.senders, wakes[1:], strict=True):
+                    group.create_task(_send_until(sender, stop, wake))
+                group.create_task(self._rescue(stop))
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+            await self.close()
+            log.info("worker_stopped")
+
+    async def run_until_quiet(self) -> None:
+        """Move and send until nothing is due: for tests and demonstrations."""
+        while True:
+            before = self._activity()
+            await self.engine.run_until_quiet()
+            for sender in self.senders:
+                await sender.run_until_quiet()
+            await self.engine.run_until_quiet()
+            if self._activity() == before:
+                return
+
+    def _activity(self) -> tuple[int, ...]:
+        return (
+            self.engine.enrolled_events,
+            self.engine.taken_timers,
+            *(sender.attempts for sender in self.senders),
+        )
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._mailer.close()
+        await self._pool.dispose()
+
+    async def _rescue(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with self.sessions.begin() as session:
+                    await outbox.rescue(session, now=await self._clock.now(session))
+            except (DBAPIError, OSError) as error:
+                log.warning("rescue_interrupted", error=type(error).__name__)
+            await _either(stop, None, RESCUE_EVERY)
+
+    async def _listen(self, stop: asyncio.Event, wakes: Sequence[asyncio.Event]) -> None:
+        """Set the events whenever somebody says that there is work; a lost connection only means polling."""
+
+        def woken(*_: object) -> None:
+            for wake in wakes:
+                wake.set()
+
+        while not stop.is_set():
+            try:
+                dsn = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
+                connection = await asyncpg.connect(dsn, server_settings={"application_name": "journeys-api notices"})
+                try:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda *_: lost.set())  # noqa: B023 (called in this turn)
+                    await connection.add_listener(CHANNEL, woken)
+                    woken()
+                    await _either(stop, lost, None)
+                finally:
+                    await connection.close(timeout=2)
+            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                log.info("notices_lost", error=type(error).__name__)
+                await _either(stop, None, POLL)
+
+
+async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            looked_at = await sender.turn()
+        except (DBAPIError, OSError) as error:
+            log.warning("sender_interrupted", error=type(error).__name__)
+            looked_at = 0
+        if not looked_at:
+            await _either(stop, wake, POLL)
+            wake.clear()
+    await sender.finish()
+
+
+async def _either(stop: asyncio.Event, other: asyncio.Event | None, seconds: float | None) -> None:
+    """Wait for one of the events, at most some seconds."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, other) if event is not None]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()

@@ -1,0 +1,136 @@
+"""A worker whose clock is set by hand, on the application's database."""
+
+import email
+import email.policy
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from journeys_api.app import Application
+from journeys_api.clock import SetClock
+from journeys_api.settings import Settings
+from journeys_api.work import Worker
+from tests.conftest import Client
+
+
+@dataclass
+class Work:
+    """What a test does with the worker."""
+
+    worker: Worker
+    clock: SetClock
+    maildir: Path
+
+    async def run(self, **later: float) -> None:
+        """Let time pass (`minutes=5`) and do everything that is due then."""
+        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
+        await self.worker.run_until_quiet()
+
+    async def rows(self, statement: str, **parameters: Any) -> list[Any]:
+        """The rows of a statement."""
+        async with self.worker.sessions() as session:
+            return list((await session.execute(text(statement), parameters)).all())
+
+    async def history(self, journey_id: int) -> list[tuple[str, list[tuple[str, str | None]]]]:
+        """(address, [(action, outcome)]) of everybody who ever entered a journey."""
+        rows = await self.rows(
+            "SELECT e.email_address, e.enrollment_id, a.action, s.outcome FROM enrollments e "
+            "LEFT JOIN steps s USING (owner_id, enrollment_id) "
+            "LEFT JOIN journey_actions a ON a.action_id = s.action_id "
+            "WHERE e.journey_id = :journey ORDER BY e.enrollment_id, s.seq",
+            journey=journey_id,
+        )
+        found: dict[int, tuple[str, list[tuple[str, str | None]]]] = {}
+        for row in rows:
+            _, steps = found.setdefault(row.enrollment_id, (row.email_address, []))
+            if row.action is not None:
+                steps.append((row.action, row.outcome))
+        return list(found.values())
+
+    async def ends(self, journey_id: int) -> list[tuple[str, str | None]]:
+        """(state, reason) of everybody who ever entered a journey, in order of entry."""
+        rows = await self.rows(
+            "SELECT state, reason FROM enrollments WHERE journey_id = :journey ORDER BY enrollment_id",
+            journey=journey_id,
+        )
+        return [(row.state, row.reason) for row in rows]
+
+    def mails_to(self, address: str) -> list[EmailMessage]:
+        """What lies in the Maildir for an address, oldest first."""
+        found = []
+        for file in (self.maildir / "new").glob("*"):
+            message = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+            assert isinstance(message, EmailMessage)
+            if message["To"] is not None and address in str(message["To"]):
+                found.append(message)
+        return sorted(found, key=lambda message: str(message["Date"]))
+
+
+@pytest.fixture
+async def work(app: Application, settings: Settings, tmp_path: Path) -> AsyncIterator[Work]:
+    """A worker on the application's database, its clock at the present, its mail in a folder of the test's own."""
+    clock = SetClock(datetime.now(UTC))
+    own = settings.model_copy(
+        update={"mail_dir": tmp_path / "mail", "data_dir": tmp_path, "webhook_allow_private": True}
+    )
+    worker = Worker(own, clock=clock)
+    yield Work(worker, clock, tmp_path / "mail")
+    await worker.close()
+
+
+@dataclass
+class Audience:
+    """A list with people on it."""
+
+    api: Client
+    list_id: int
+
+    async def subscribe(self, address: str = "ada@example.com", **more: Any) -> int:
+        """Subscribe an address, as a form on a page would; its subscriber id."""
+        answer = await self.api.ok(
+            "subscriber.subscribe", ListID=self.list_id, EmailAddress=address, IPAddress="127.0.0.1", **more
+        )
+        return int(answer["SubscriberID"])
+
+
+@pytest.fixture
+async def audience(api: Client) -> Audience:
+    """An empty list of a new account."""
+    made = await api.ok("list.create", SubscriberListName="News", SenderEmailAddress="news@example.com")
+    return Audience(api, int(made["ListID"]))
+
+
+@pytest.fixture
+async def email_id(api: Client) -> int:
+    """An email that greets by address."""
+    made = int((await api.ok("email.create"))["EmailID"])
+    await api.ok(
+        "email.update",
+        EmailID=made,
+        ValidateScope="AutoResponder",
+        EmailName="Welcome",
+        Subject="Hello {{ Subscriber:EmailAddress }}",
+        HTMLContent="<html><body><p>Hi {{ Subscriber:EmailAddress }}</p>"
+        '<a href="{{ Link:Unsubscribe }}">leave</a></body></html>',
+        PlainContent="Hi {{ Subscriber:EmailAddress }} {{ Link:Unsubscribe }}",
+    )
+    return made
+
+
+async def running(api: Client, *actions: dict[str, Any], **journey: Any) -> int:
+    """An enabled journey of these actions, all published unless they say otherwise."""
+    made = await api.ok("journey.create", **{"Name": "Welcome", **journey})
+    journey_id = int(made["JourneyID"])
+    await api.ok(
+        "journey.actions.update",
+        JourneyID=journey_id,
+        Actions=[{"Published": True, **action} for action in actions],
+    )
+    await api.ok("journey.enable", JourneyID=journey_id)
+    return journey_id
