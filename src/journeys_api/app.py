@@ -28,6 +28,8 @@ from journeys_api.http.principals import Principals, find_credentials
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.migrate import schema_is_current
 from journeys_api.settings import Settings
+from journeys_api.tracking.pages import add_pages
+from journeys_api.work import Worker
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ assert catalog.MODULES, "importing the catalog fills the table of commands"
 class Application:
     """The whole HTTP side: the doors ahead of the router, the application's own pages behind them."""
 
-    def __init__(self, settings: Settings, *, clock: Clock, processes: int = 1) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, processes: int = 1, with_worker: bool = False) -> None:
         if settings.database_url is None or settings.secret_key is None or settings.admin_api_key is None:
             raise ValueError("database_url, secret_key and admin_api_key must be set")
         self.settings = settings
@@ -66,7 +68,9 @@ class Application:
             rate_limits=self.rate_limits,
             metrics=self.metrics,
         )
+        self._clock = clock
         self._draining = False
+        self._worker = Worker(settings) if with_worker else None
         self._pages = self._make_pages()
         # uvicorn types ASGI by its own protocol classes, Starlette by mappings; at run time they are the same
         self._app = cast(
@@ -98,10 +102,23 @@ class Application:
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             if self.settings.rate_limits == "off":
                 log.warning("rate_limits_off")
+            stop = asyncio.Event()
+            working = asyncio.create_task(self._worker.run(stop)) if self._worker is not None else None
             yield
+            stop.set()
+            if working is not None:
+                await working
             await self.close()
 
         pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, openapi_url=None)
+        assert self.settings.secret_key is not None
+        add_pages(
+            pages,
+            sessions=self.sessions,
+            clock=self._clock,
+            key=self.settings.secret_key.get_secret_value().encode(),
+            body_seconds=self.settings.body_timeout.total_seconds(),
+        )
         add_documents(pages, openapi_document(COMMANDS.values(), public_url=self.settings.public_url))
 
         @pages.get("/healthz", include_in_schema=False)
@@ -138,13 +155,16 @@ class Application:
             return "database"
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None, processes: int = 1) -> Application:
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, processes: int = 1, with_worker: bool = False
+) -> Application:
     """The application for settings in which database URL and secrets are filled in.
 
     Args:
         processes: how many processes serve together; each counts its share when the rate limit's store is away.
+        with_worker: whether a worker runs beside it, from the application's start to its end.
     """
-    return Application(settings, clock=clock or SystemClock(), processes=processes)
+    return Application(settings, clock=clock or SystemClock(), processes=processes, with_worker=with_worker)
 
 
 def app_from_environment() -> Application:

@@ -48,7 +48,7 @@ def serve(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer requests.")] = 1,
     no_worker: Annotated[
-        bool, typer.Option("--no-worker", help="Answer HTTP only; this release has no engine, so it always does.")
+        bool, typer.Option("--no-worker", help="Answer HTTP only; `journeys-api worker` runs the journeys then.")
     ] = False,
 ) -> None:
     """Answer HTTP; without JOURNEYS_DATABASE_URL on a PostgreSQL of its own."""
@@ -56,7 +56,18 @@ def serve(
     from journeys_api.serve import serve as run
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    run(_settings().model_copy(update=given), workers=workers)
+    run(_settings().model_copy(update=given), workers=workers, with_worker=not no_worker)
+
+
+@cli.command()
+def worker() -> None:
+    """Run journeys and send what they owe, until a signal says stop; as many as you like on one database."""
+    # Imported here because it brings the engine, which the other commands start faster without.
+    from journeys_api.work import work_until_stopped
+
+    with opened(_settings(), owning=False) as settings:
+        asyncio.run(migrate(required_url(settings)))
+        asyncio.run(work_until_stopped(settings))
 
 
 @cli.command("migrate")

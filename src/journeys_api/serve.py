@@ -38,11 +38,12 @@ STARTUP_FAILURE = 3
 """How uvicorn exits when the application does not start."""
 
 
-def serve(settings: Settings, *, workers: int) -> None:
+def serve(settings: Settings, *, workers: int, with_worker: bool = True) -> None:
     """Serve until a signal says stop; returns once the requests in flight were answered.
 
     Args:
         workers: processes that answer; more than one need a storage for the rate limit that they share.
+        with_worker: whether each of them also moves people through journeys and sends what they are owed.
 
     Raises:
         CannotStart: a setting is missing, or the address is taken.
@@ -58,22 +59,24 @@ def serve(settings: Settings, *, workers: int) -> None:
         asyncio.run(migrate(required_url(whole)))
         demo_key = asyncio.run(prepare(whole, with_demo=settings.database_url is None))
         address = listener.getsockname()
+        # links in mails name the port that was really taken
+        whole = whole.model_copy(update={"port": address[1]})
         threading.Thread(target=_announce, args=(settings, whole, address, demo_key), daemon=True).start()
         if workers == 1:
-            run_worker(whole, listener, 1)
+            run_worker(whole, listener, 1, with_worker)
         else:
-            _run_workers(whole, listener, workers)
+            _run_workers(whole, listener, workers, with_worker)
     log.info("server_stopped")
 
 
-def run_worker(settings: Settings, listener: socket.socket, processes: int) -> None:
+def run_worker(settings: Settings, listener: socket.socket, processes: int, with_worker: bool) -> None:
     """Answer the requests that come to `listener` until a signal says stop.
 
     Args:
         settings: with database URL and secrets filled in.
         processes: how many processes do this together.
     """
-    application = create_app(settings, processes=processes)
+    application = create_app(settings, processes=processes, with_worker=with_worker)
     config = uvicorn.Config(
         application,
         loop="uvloop",
@@ -129,12 +132,12 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _run_workers(settings: Settings, listener: socket.socket, count: int) -> None:
+def _run_workers(settings: Settings, listener: socket.socket, count: int, with_worker: bool) -> None:
     """Keep `count` processes answering until a signal says stop, then let them finish."""
     spawn = multiprocessing.get_context("spawn")
 
     def start() -> SpawnProcess:
-        process = spawn.Process(target=_worker_process, args=(settings, listener, count), daemon=True)
+        process = spawn.Process(target=_worker_process, args=(settings, listener, count, with_worker), daemon=True)
         process.start()
         return process
 
@@ -165,10 +168,10 @@ def _run_workers(settings: Settings, listener: socket.socket, count: int) -> Non
                 process.join()
 
 
-def _worker_process(settings: Settings, listener: socket.socket, count: int) -> None:
+def _worker_process(settings: Settings, listener: socket.socket, count: int, with_worker: bool) -> None:
     configure_logging(settings.log_level)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    run_worker(settings, listener, count)
+    run_worker(settings, listener, count, with_worker)
 
 
 def _end_with_the_parent() -> None:

@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     @field_validator("admin_api_key", "secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 16:
-            raise ValueError("must have at least 16 characters")
+        if value is not None and len(value.get_secret_value()) < 8:
+            raise ValueError("must have at least 8 characters")
         return value
 
     @field_validator("rate_limit_storage_uri", "database_url", "public_url", mode="before")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -158,6 +159,10 @@ async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) 
         except (DBAPIError, OSError) as error:
             log.warning("sender_interrupted", error=type(error).__name__)
             looked_at = 0
+        except Exception:
+            # what was claimed is rescued when its lease has ended; the others go on
+            log.exception("sender_failed")
+            looked_at = 0
         if not looked_at:
             await _either(stop, wake, POLL)
             wake.clear()
@@ -170,3 +175,12 @@ async def _either(stop: asyncio.Event, other: asyncio.Event | None, seconds: flo
     await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()
+
+
+async def work_until_stopped(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT; what is under way is finished."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Worker(settings).run(stop)

@@ -142,8 +142,19 @@ async def insert_reached(session: AsyncSession, reached: Sequence[tuple[Person, 
         )
 
 
-async def insert_deliveries(session: AsyncSession, owed: Sequence[tuple[Owed, int, str]], *, now: datetime) -> None:
-    """Write what is owed into the outbox: (what, visit, JSON text of the payload). Twice the same is once."""
+@dataclass(frozen=True, slots=True)
+class OwedAt:
+    """What a person is owed by one visit of one action."""
+
+    owed: Owed
+    action_id: int
+    visit: int
+    payload: str
+    """JSON text of `Owed.payload`."""
+
+
+async def insert_deliveries(session: AsyncSession, owed: Sequence[OwedAt], *, now: datetime) -> None:
+    """Write what is owed into the outbox; twice the same is once."""
     if owed:
         await session.execute(
             text(
@@ -160,18 +171,18 @@ async def insert_deliveries(session: AsyncSession, owed: Sequence[tuple[Owed, in
             ),
             {
                 "now": now,
-                "owners": [each.person.owner_id for each, _, _ in owed],
-                "kinds": [each.kind.value for each, _, _ in owed],
-                "enrollments": [each.person.enrollment_id for each, _, _ in owed],
-                "actions": [each.person.action_id for each, _, _ in owed],
-                "visits": [visit for _, visit, _ in owed],
-                "journeys": [each.person.journey_id for each, _, _ in owed],
-                "lists": [each.person.list_id for each, _, _ in owed],
-                "people": [each.person.subscriber_id for each, _, _ in owed],
-                "emails": [each.email_id for each, _, _ in owed],
-                "payloads": [payload for _, _, payload in owed],
-                "destinations": [each.destination for each, _, _ in owed],
-                "not_before": [each.not_before for each, _, _ in owed],
+                "owners": [each.owed.person.owner_id for each in owed],
+                "kinds": [each.owed.kind.value for each in owed],
+                "enrollments": [each.owed.person.enrollment_id for each in owed],
+                "actions": [each.action_id for each in owed],
+                "visits": [each.visit for each in owed],
+                "journeys": [each.owed.person.journey_id for each in owed],
+                "lists": [each.owed.person.list_id for each in owed],
+                "people": [each.owed.person.subscriber_id for each in owed],
+                "emails": [each.owed.email_id for each in owed],
+                "payloads": [each.payload for each in owed],
+                "destinations": [each.owed.destination for each in owed],
+                "not_before": [each.owed.not_before for each in owed],
             },
         )
 

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.engine import actions, queues, records
 from journeys_api.engine.failures import is_passing, reason_of
 from journeys_api.engine.flows import Flow, FlowAction, Flows
-from journeys_api.engine.people import Move, Moves, Owed, Person, Way, skipped
-from journeys_api.engine.records import Delta, Taken, Written
+from journeys_api.engine.people import Move, Moves, Person, Way, skipped
+from journeys_api.engine.records import Delta, OwedAt, Taken, Written
 from journeys_api.engine.registry import RUNS, Standing, StepFailed
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
@@ -45,7 +45,7 @@ class Batch:
     written: list[Written] = field(default_factory=list)
     timers: list[queues.Due] = field(default_factory=list)
     reached: list[tuple[Person, int]] = field(default_factory=list)
-    owed: list[tuple[Owed, int, str]] = field(default_factory=list)
+    owed: list[OwedAt] = field(default_factory=list)
     happened: dict[tuple[int, int], list[Happened]] = field(default_factory=lambda: defaultdict(list))
     """By (owner, depth)."""
     deltas: dict[tuple[int, int, int], Delta] = field(default_factory=lambda: defaultdict(Delta))
@@ -158,7 +158,8 @@ def _move(batch: Batch, action: FlowAction, people: Sequence[Person], moves: Mov
     """Take note of everybody's way; those who stand at another action now."""
     going: list[Person] = []
     for owed in moves.owed:
-        batch.owed.append((owed, owed.person.seq + 1, orjson.dumps(dict(owed.payload)).decode()))
+        # the person goes on: what is owed belongs to the action and the visit of now
+        batch.owed.append(OwedAt(owed, action.action_id, owed.person.seq + 1, orjson.dumps(owed.payload).decode()))
     for happened, depth in moves.happened:
         batch.happened[(people[0].owner_id, depth)].append(happened)
     for person in people:

@@ -443,8 +443,9 @@ async def journey_delete(call: Call, *, journey_id: int) -> Body:
 
 def _journey_ids(value: Any) -> list[int]:
     """Members that are ids; others cannot be reported and are skipped (rulings 3)."""
-    members = [int(member) for member in comma_members(value) if member.isascii() and member.isdigit()]
-    return [member for member in members if member <= MAX_ID]
+    digits = (member for member in comma_members(value) if member.isascii() and member.isdigit())
+    # Python refuses to make a number of thousands of digits
+    return [int(member) for member in digits if len(member) < 20 and int(member) <= MAX_ID]
 
 
 @command(

@@ -193,9 +193,19 @@ async def release_subscribers(
 
 
 async def tag_selected(
-    session: AsyncSession, *, owner_id: int, list_id: int, tag_ids: Sequence[int], chosen: Selection, now: datetime
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    list_id: int,
+    tag_ids: Sequence[int],
+    chosen: Selection,
+    triggers_journeys: bool,
+    now: datetime,
 ) -> None:
     """Give tags of a list to subscribers of it; tags that are not the list's are passed over.
+
+    Args:
+        triggers_journeys: whether journeys are told of those who did not carry a tag before.
 
     Raises:
         ListNotFound: no such list in this account.
@@ -206,17 +216,26 @@ async def tag_selected(
     known, people = await _tags_and_people(
         session, owner_id=owner_id, list_id=list_id, tag_ids=tag_ids, chosen=chosen, now=now
     )
-    await tags.tag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people, now=now)
+    depth = 0 if triggers_journeys else None
+    await tags.tag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people, now=now, depth=depth)
 
 
 async def untag_selected(
-    session: AsyncSession, *, owner_id: int, list_id: int, tag_ids: Sequence[int], chosen: Selection, now: datetime
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    list_id: int,
+    tag_ids: Sequence[int],
+    chosen: Selection,
+    triggers_journeys: bool,
+    now: datetime,
 ) -> None:
     """Take tags of a list off subscribers of it; raises as `tag_selected`."""
     known, people = await _tags_and_people(
         session, owner_id=owner_id, list_id=list_id, tag_ids=tag_ids, chosen=chosen, now=now
     )
-    await tags.untag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people, now=now)
+    depth = 0 if triggers_journeys else None
+    await tags.untag_subscribers(session, owner_id=owner_id, tag_ids=known, subscriber_ids=people, now=now, depth=depth)
 
 
 async def _tags_and_people(

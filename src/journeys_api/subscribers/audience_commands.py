@@ -312,6 +312,7 @@ async def subscriber_tag(
     tag_ids: list[int],
     subscriber_ids: list[int] | None,
     rules: Criteria | None,
+    triggers_events: bool,
     **_accepted: object,
 ) -> Body:
     """Give tags of a list to subscribers of it: those of `SubscriberID`, or else those that the rules match."""
@@ -321,6 +322,7 @@ async def subscriber_tag(
         list_id=list_id,
         tag_ids=tag_ids,
         chosen=_selection(subscriber_ids, rules),
+        triggers_journeys=triggers_events,
         now=call.now,
     )
     return {}
@@ -344,6 +346,7 @@ async def subscriber_untag(
     tag_ids: list[int],
     subscriber_ids: list[int] | None,
     rules: Criteria | None,
+    triggers_events: bool,
     **_accepted: object,
 ) -> Body:
     """Take tags of a list off subscribers of it: those of `SubscriberID`, or else those that the rules match. Journeys
@@ -354,6 +357,7 @@ async def subscriber_untag(
         list_id=list_id,
         tag_ids=tag_ids,
         chosen=_selection(subscriber_ids, rules),
+        triggers_journeys=triggers_events,
         now=call.now,
     )
     return {}

@@ -16,11 +16,10 @@ from journeys_api.fields import values as field_values
 from journeys_api.lists import service as lists
 from journeys_api.models import CustomField, Subscriber
 from journeys_api.subscribers import queries, subscriptions
+from journeys_api.subscribers.service import FIELD_CHANGED
 from journeys_api.subscribers.subscriptions import Leaving
 from journeys_api.tags import service as tags
 from journeys_api.trigger_events import Happened, record
-
-FIELD_CHANGED = "CustomFieldValueChanged"
 
 
 async def subscribe_many(

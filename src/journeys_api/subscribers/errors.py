@@ -23,6 +23,14 @@ class AlreadyUnsubscribed(DomainError):
     """Subscriber is already unsubscribed"""
 
 
+class WrongConfirmationCode(DomainError):
+    """The code is not the one that was mailed"""
+
+
+class NotPending(DomainError):
+    """The subscription does not wait for a confirmation"""
+
+
 class SubscriberLimitExceeded(DomainError):
     """The subscriber limit of the user group is exceeded"""
 

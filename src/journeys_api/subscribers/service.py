@@ -1,6 +1,6 @@
 """Rules of single subscribers, as their account sees them: find, create, update."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,10 +14,12 @@ from journeys_api.lists import service as lists
 from journeys_api.models import BounceType, CustomField, Subscriber, SubscriberList, SubscriptionStatus
 from journeys_api.subscribers import queries, subscriptions, values
 from journeys_api.subscribers.errors import AddressTaken, PreviouslyUnsubscribed, SubscriberNotFound
-from journeys_api.subscribers.values import LENIENT, STRICT, Missing, Rules, Values
+from journeys_api.subscribers.values import LENIENT, STRICT, Change, Missing, Rules, Values
+from journeys_api.trigger_events import Happened, record
 
 HERE = (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.OPT_IN_PENDING)
 """Statuses that come with a subscription; the others with its end."""
+FIELD_CHANGED = "CustomFieldValueChanged"
 UPDATE_RULES = Rules(Missing.BLANK, validates=False)
 """What `subscriber.update` enforces unasked: a required value cannot be replaced by the empty text."""
 
@@ -80,8 +82,12 @@ class NewSubscriber:
     updates_duplicate: bool = False
     updates_unsubscribed: bool = False
     enforces_fields: bool = False
+    asks_for_confirmation: bool = False
+    """Whether somebody who is pending after this is owed the mail that asks for the confirmation."""
     applies_behaviors: bool = False
-    """Whether the list's opt-in settings are applied to somebody who is subscribed by this."""
+    """Whether the list's opt-in settings are applied to somebody who is subscribed by this, and journeys are told."""
+    triggers_journeys: bool = False
+    """Whether journeys are told of somebody who is subscribed by this."""
 
     def columns(self) -> dict[str, object]:
         """What was told, by column."""
@@ -140,7 +146,21 @@ async def create_subscriber(
         kept = _overwrite(before, given, now)
     await values.keep(session, kept, accepted, now=now)
     await session.flush()
-    if given.applies_behaviors and kept.status is SubscriptionStatus.SUBSCRIBED and not was_subscribed:
+    if kept.status is SubscriptionStatus.SUBSCRIBED and not was_subscribed:
+        await _follow_up(session, found, kept, given, now)
+    if kept.status is SubscriptionStatus.OPT_IN_PENDING and given.asks_for_confirmation:
+        email_id = given.confirmation_email_id or found.opt_in_confirmation_email_id
+        await subscriptions.owe_confirmations(session, [(kept, email_id)], now=now)
+    return kept
+
+
+async def _follow_up(
+    session: AsyncSession, found: SubscriberList, kept: Subscriber, given: NewSubscriber, now: datetime
+) -> None:
+    """What the call wants to come of somebody's being subscribed now."""
+    if given.applies_behaviors or given.triggers_journeys:
+        await subscriptions.tell_subscribed(session, [kept], now=now)
+    if given.applies_behaviors:
         await subscriptions.go_on(
             session,
             found=found,
@@ -148,7 +168,6 @@ async def create_subscriber(
             ip_address=kept.subscription_ip,
             now=now,
         )
-    return kept
 
 
 def _refuse_duplicate(before: Subscriber | None, given: NewSubscriber) -> None:
@@ -208,6 +227,8 @@ class SubscriberChanges:
     enforces_fields: bool = False
     only_given_fields: bool = False
     """Whether required fields that were not submitted are left out of what is enforced."""
+    triggers_journeys: bool = True
+    """Whether journeys are told of changed values."""
 
 
 async def update_subscriber(
@@ -243,10 +264,25 @@ async def update_subscriber(
         known = await fields.fields_of_list(session, owner_id=owner_id, list_id=list_id)
         values.refuse_unknown(known, changes.custom_values)
         accepted = await _judge_update(session, changed, known, changes)
-        await values.keep(session, changed, accepted, now=now)
+        changed_values = await values.keep(session, changed, accepted, now=now)
+        if changes.triggers_journeys:
+            await record(session, _happened(changed, changed_values), owner_id=owner_id, now=now)
     _change_columns(changed, changes, now)
     await session.flush()
     return changed
+
+
+def _happened(changed: Subscriber, changed_values: Sequence[Change]) -> list[Happened]:
+    return [
+        Happened(
+            FIELD_CHANGED,
+            changed.list_id,
+            changed.subscriber_id,
+            change.field_id,
+            {"value": change.new, "before": change.old},
+        )
+        for change in changed_values
+    ]
 
 
 async def _judge_update(

@@ -47,7 +47,8 @@ class Subscription:
 async def subscribe(session: AsyncSession, *, wanted: Subscription, now: datetime) -> tuple[Subscriber, SubscriberList]:
     """Put somebody on lists of one account, or back on them: pending where the list wants a confirmation.
 
-    Whoever is on the first list already is refused; on the others they stay as they are.
+    Whoever is on the first list already is refused; on the others they stay as they are. Who is subscribed may enter
+    journeys; who is pending is owed the mail that asks for the confirmation.
 
     Returns:
         The subscriber of the first list, and the list.
@@ -85,11 +86,29 @@ async def subscribe(session: AsyncSession, *, wanted: Subscription, now: datetim
         raise AddressTaken
     await values.keep(session, arrived[first.list_id], accepted, now=now)
     await session.flush()
+    await _announce(session, targets, arrived, statuses, now)
     for target in targets:
         if target.list_id in arrived and statuses[target.list_id] is SubscriptionStatus.SUBSCRIBED:
             who = Subscriber.subscriber_id == arrived[target.list_id].subscriber_id
             await subscriptions.go_on(session, found=target, who=who, ip_address=wanted.ip_address, now=now)
     return arrived[first.list_id], first
+
+
+async def _announce(
+    session: AsyncSession,
+    targets: Sequence[SubscriberList],
+    arrived: Mapping[int, Subscriber],
+    statuses: Mapping[int, SubscriptionStatus],
+    now: datetime,
+) -> None:
+    """Tell journeys who is subscribed, and owe the mail to who is still to confirm."""
+    came = [each for each in targets if each.list_id in arrived]
+    pending = [each for each in came if statuses[each.list_id] is SubscriptionStatus.OPT_IN_PENDING]
+    counting = [arrived[each.list_id] for each in came if statuses[each.list_id] is SubscriptionStatus.SUBSCRIBED]
+    await subscriptions.tell_subscribed(session, counting, now=now)
+    await subscriptions.owe_confirmations(
+        session, [(arrived[each.list_id], each.opt_in_confirmation_email_id) for each in pending], now=now
+    )
 
 
 async def _judge(

@@ -118,7 +118,13 @@ def _check_create(reading: Reading) -> None:
             default=False,
             doc="Apply the list's opt-in settings, and let journeys start that wait for a subscription.",
         ),
-        Param("SendConfirmationEmail", "sends_confirmation", boolean, default=False),
+        Param(
+            "SendConfirmationEmail",
+            "asks_for_confirmation",
+            boolean,
+            default=False,
+            doc="Mail who is pending after this the request for the confirmation.",
+        ),
         Param("UpdateStatistics", "updates_statistics", boolean, default=False, doc="Accepted; nothing depends on it."),
         Param("TriggerWebServices", "triggers_services", boolean, default=False, doc="Accepted; there are none."),
         Param(
@@ -200,10 +206,8 @@ async def subscriber_create(
     list_id: int,
     source: str | None,
     source_ref: str | None,
-    sends_confirmation: bool,
     updates_statistics: bool,
     triggers_services: bool,
-    triggers_journeys: bool,
     **told: Any,
 ) -> Body:
     """Put somebody on a list. It is quiet unless asked not to be: no journey starts and no list setting takes effect
@@ -245,7 +249,7 @@ def _check_update(reading: Reading) -> None:
             default=False,
             doc="Enforce nothing of fields that are not in `Fields`.",
         ),
-        Param("TriggerEvents", "triggers_events", boolean, default=True, doc="Let journeys start by a changed value."),
+        Param("TriggerEvents", "triggers_journeys", boolean, default=True, doc="Let journeys start by a changed value."),
     ],
     refusals=[
         missing(1, "SubscriberID"),
@@ -275,7 +279,7 @@ def _check_update(reading: Reading) -> None:
     example={"SubscriberID": 456, "SubscriberListID": 123, "EmailAddress": "newemail@example.com"},
 )
 async def subscriber_update(
-    call: Call, *, subscriber_id: int, list_id: int, triggers_events: bool, **told: Any
+    call: Call, *, subscriber_id: int, list_id: int, **told: Any
 ) -> Body:
     """Change what is sent of a subscriber; everything else stays, values of other fields too.
 

@@ -1,6 +1,6 @@
 """Coming to lists and leaving them, with what a list's settings want to happen then (AC 7.2)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,11 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import trigger_events
 from journeys_api.accounts import service as accounts
-from journeys_api.models import OptInMode, Subscriber, SubscriberList, SubscriptionStatus, SuppressionSource, UserGroup
+from journeys_api.models import (
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    OptInMode,
+    Subscriber,
+    SubscriberList,
+    SubscriptionStatus,
+    SuppressionSource,
+    UserGroup,
+)
 from journeys_api.subscribers import movements, queries
 from journeys_api.subscribers.errors import SubscriberLimitExceeded
 from journeys_api.suppressions import service as suppressions
 from journeys_api.suppressions.service import SYSTEM_WIDE, Scope
+from journeys_api.trigger_events import Happened
 
 ALL_LISTS = "All lists"
 SUBSCRIBED = "ListSubscription"
@@ -218,12 +229,37 @@ async def come(
     return {row.email_address.lower() for row in rows}
 
 
-async def owe_confirmation(session: AsyncSession, *, subscriber: Subscriber, email_id: int, now: datetime) -> None:
-    """Owe somebody pending the mail that asks for the confirmation; the email 0 is the plain default one."""
-    asked = select(literal(subscriber.subscriber_id, BigInteger))
-    await session.execute(
-        movements.asking(asked, owner_id=subscriber.owner_id, list_id=subscriber.list_id, email_id=email_id, now=now)
+async def tell_subscribed(session: AsyncSession, subscribers: Sequence[Subscriber], *, now: datetime) -> None:
+    """Tell journeys that subscriptions of people of one account count from now on."""
+    if subscribers:
+        happened = [Happened(SUBSCRIBED, each.list_id, each.subscriber_id) for each in subscribers]
+        await trigger_events.record(session, happened, owner_id=subscribers[0].owner_id, now=now)
+
+
+async def owe_confirmations(
+    session: AsyncSession, pending: Sequence[tuple[Subscriber, int]], *, now: datetime
+) -> None:
+    """Owe people the mail that asks for the confirmation.
+
+    Args:
+        pending: each with the email; 0: the plain default one.
+    """
+    if not pending:
+        return
+    session.add_all(
+        Delivery(
+            owner_id=subscriber.owner_id,
+            kind=DeliveryKind.CONFIRMATION,
+            list_id=subscriber.list_id,
+            subscriber_id=subscriber.subscriber_id,
+            email_id=email_id or None,
+            state=DeliveryState.PENDING,
+            next_attempt_at=now,
+            created_at=now,
+        )
+        for subscriber, email_id in pending
     )
+    await session.flush()
     await trigger_events.wake(session)
 
 

@@ -1,6 +1,7 @@
 """Signed links: short tokens that say what a link does and for whom, and that nobody can make or change.
 
-A token is the kind, some numbers and a signature; it carries no address, and another kind's token is worth nothing.
+A token is a signature and some numbers, masked by a key that the signature leads to: it shows no id and carries no
+address, and another kind's token is worth nothing.
 """
 
 import base64
@@ -34,7 +35,8 @@ def sign(key: bytes, kind: Kind, *numbers: int) -> str:
         key: the server's secret key; links are signed with a key of their own made from it.
     """
     payload = _packed(numbers)
-    return base64.urlsafe_b64encode(payload + _signature(key, kind, payload)).rstrip(b"=").decode()
+    signature = _signature(key, kind, payload)
+    return base64.urlsafe_b64encode(signature + _masked(key, kind, signature, payload)).rstrip(b"=").decode()
 
 
 def read(key: bytes, kind: Kind, token: str) -> tuple[int, ...] | None:
@@ -45,10 +47,11 @@ def read(key: bytes, kind: Kind, token: str) -> tuple[int, ...] | None:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    payload, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
+    signature, masked = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
     # a second spelling of the same bytes is not the link that we gave out
     if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
         return None
+    payload = _masked(key, kind, signature, masked)
     if not hmac.compare_digest(signature, _signature(key, kind, payload)):
         return None
     return _unpacked(payload)
@@ -85,8 +88,18 @@ class Links:
 
 
 def _signature(key: bytes, kind: Kind, payload: bytes) -> bytes:
-    own = hmac.new(key, b"journeys links " + kind.value.encode(), hashlib.sha256).digest()
-    return hmac.new(own, payload, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+    return hmac.new(_own(key, b"sign", kind), payload, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+
+def _masked(key: bytes, kind: Kind, signature: bytes, payload: bytes) -> bytes:
+    """The payload under a mask that only this signature has; masking twice gives it back."""
+    mask = hashlib.shake_256(_own(key, b"mask", kind) + signature).digest(len(payload))
+    return bytes(byte ^ cover for byte, cover in zip(payload, mask, strict=True))
+
+
+def _own(key: bytes, purpose: bytes, kind: Kind) -> bytes:
+    """A key for one purpose and kind, made from the server's."""
+    return hmac.new(key, b"journeys links " + purpose + b" " + kind.value.encode(), hashlib.sha256).digest()
 
 
 def _packed(numbers: tuple[int, ...]) -> bytes:

@@ -1,0 +1,96 @@
+"""What people do by the links in their mails: confirm a subscription, reject it, leave a list. Each may be repeated."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.lists import service as lists
+from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus
+from journeys_api.subscribers import subscriptions
+from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
+from journeys_api.subscribers.service import find_subscriber
+from journeys_api.subscribers.subscriptions import Leaving
+
+
+async def confirm_subscription(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+) -> SubscriberList:
+    """Let a pending subscription count from now on, with all that the list's settings want then. Journeys are told.
+
+    A subscription that counts already stays as it is.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+        NotPending: the person was unsubscribed since.
+    """
+    found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    if subscriber.status is SubscriptionStatus.SUBSCRIBED:
+        return found
+    if subscriber.status is not SubscriptionStatus.OPT_IN_PENDING:
+        raise NotPending
+    subscriber.status = SubscriptionStatus.SUBSCRIBED
+    subscriber.opted_in_at = subscriber.updated_at = now
+    await session.flush()
+    await subscriptions.tell_subscribed(session, [subscriber], now=now)
+    await subscriptions.go_on(
+        session, found=found, who=Subscriber.subscriber_id == subscriber_id, ip_address=ip_address, now=now
+    )
+    return found
+
+
+async def reject_subscription(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+) -> SubscriberList:
+    """End a pending subscription: it never counted, so none of the list's settings takes effect and no journey is told.
+
+    Whoever has confirmed before leaves the list, as by its own link; whoever left stays so.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+    """
+    found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    if subscriber.status is not SubscriptionStatus.OPT_IN_PENDING:
+        await _leave(session, found, subscriber, ip_address=ip_address, now=now)
+        return found
+    subscriber.status = SubscriptionStatus.UNSUBSCRIBED
+    subscriber.unsubscribed_at = subscriber.updated_at = now
+    subscriber.unsubscription_ip = ip_address
+    await session.flush()
+    return found
+
+
+async def unsubscribe_by_link(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+) -> SubscriberList:
+    """Let somebody leave a list, with all that the list's settings want then; whoever left stays so.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+    """
+    found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    await _leave(session, found, subscriber, ip_address=ip_address, now=now)
+    return found
+
+
+async def _locked(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int
+) -> tuple[SubscriberList, Subscriber]:
+    found = await lists.get_list(session, owner_id=owner_id, list_id=list_id)
+    subscriber = await find_subscriber(
+        session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id, for_update=True
+    )
+    if subscriber is None:
+        raise SubscriberNotFound
+    return found, subscriber
+
+
+async def _leave(
+    session: AsyncSession, found: SubscriberList, subscriber: Subscriber, *, ip_address: str, now: datetime
+) -> None:
+    await subscriptions.leave(
+        session,
+        found=found,
+        who=Subscriber.subscriber_id == subscriber.subscriber_id,
+        leaving=Leaving(ip_address=ip_address),
+        now=now,
+    )
