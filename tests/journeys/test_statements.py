@@ -1,0 +1,81 @@
+"""How many statements a call costs: a constant, whatever the number of rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, text
+
+from journeys_api.app import Application
+from tests.conftest import Client
+from tests.journeys.records import a_journey, actions_of
+
+
+@contextmanager
+def counted(app: Application) -> Iterator[list[str]]:
+    """The statements that the application sends meanwhile, those that look up a credential left out."""
+    statements: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "api_keys" not in statement:
+            statements.append(statement)
+
+    event.listen(app.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(app.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_a_journey_is_read_in_at_most_four_statements(api: Client, app: Application) -> None:
+    journey_id = await a_journey(api)
+    await actions_of(api, journey_id, *[{"Action": "SendEmail", "EmailID": 1}] * 20)
+
+    with counted(app) as statements:
+        await api.ok("journey.get", JourneyID=journey_id)
+
+    assert len(statements) <= 4, statements
+
+
+async def test_a_list_of_a_thousand_journeys_costs_what_a_list_of_one_costs(api: Client, app: Application) -> None:
+    assert api.account
+    await a_journey(api)
+    with counted(app) as few:
+        await api.ok("journey.list")
+    async with app.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO journeys (owner_id, name, created_at, updated_at) "
+                "SELECT :owner, 'Journey ' || n, now(), now() FROM generate_series(2, 1000) AS n"
+            ),
+            {"owner": api.account.user_id},
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO action_days (owner_id, journey_id, action_id, domain, counted_on, send_count) "
+                "SELECT owner_id, journey_id, 1, 'example.com', current_date, 5 FROM journeys WHERE owner_id = :owner"
+            ),
+            {"owner": api.account.user_id},
+        )
+
+    with counted(app) as many:
+        answered = await api.ok("journey.list")
+
+    assert len(answered["Journeys"]) == 1000
+    assert len(many) == len(few) <= 3
+    days = answered["Journeys"][-1]["JourneyStats"]["AggregatedDaysEmailActions"]
+    assert next(iter(days.values()))["SendCount"] == 5
+
+
+async def test_a_tree_of_five_hundred_actions_is_saved_in_as_many_statements_as_one(
+    api: Client, app: Application
+) -> None:
+    journey_id = await a_journey(api)
+    with counted(app) as few:
+        await actions_of(api, journey_id, {"Action": "Debug"})
+    other = await a_journey(api)
+
+    with counted(app) as many:
+        await actions_of(api, other, *[{"Action": "Debug"}] * 500)
+
+    assert len(many) == len(few)
