@@ -11,6 +11,7 @@ from journeys_api.segments import commands as segments
 from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
 from journeys_api.tags import commands as tags
+from journeys_api.tracking import commands as tracking
 
 MODULES = (
     accounts,
@@ -24,4 +25,5 @@ MODULES = (
     subscribers,
     suppressions,
     tags,
+    tracking,
 )

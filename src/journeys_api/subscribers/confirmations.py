@@ -1,15 +1,51 @@
 """What people do by the links in their mails: confirm a subscription, reject it, leave a list. Each may be repeated."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lists import service as lists
+from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus
-from journeys_api.subscribers import subscriptions
-from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
+from journeys_api.subscribers import queries, subscriptions
+from journeys_api.subscribers.errors import NotPending, SubscriberNotFound, WrongConfirmationCode
 from journeys_api.subscribers.service import find_subscriber
 from journeys_api.subscribers.subscriptions import Leaving
+
+
+async def opt_in(
+    session: AsyncSession,
+    *,
+    list_id: int,
+    subscriber_id: int,
+    is_code_of: Callable[[int], bool],
+    ip_address: str,
+    now: datetime,
+) -> SubscriberList:
+    """As `confirm_subscription`, for somebody of whom only list, id and code are known.
+
+    Args:
+        is_code_of: whether the code is that of this subscriber in the list's account.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list.
+        WrongConfirmationCode: the code is another one.
+        NotPending: the person was unsubscribed since.
+
+    Source: AC 2.5 `subscriber.optin`.
+    """
+    found = (await queries.lists_of_anyone(session, list_ids=[list_id])).get(list_id)
+    if found is None:
+        raise ListNotFound
+    owner_id = found.owner_id
+    if await find_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id) is None:
+        raise SubscriberNotFound
+    if not is_code_of(owner_id):
+        raise WrongConfirmationCode
+    return await confirm_subscription(
+        session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id, ip_address=ip_address, now=now
+    )
 
 
 async def confirm_subscription(

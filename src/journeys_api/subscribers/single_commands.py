@@ -249,7 +249,7 @@ def _check_update(reading: Reading) -> None:
             default=False,
             doc="Enforce nothing of fields that are not in `Fields`.",
         ),
-        Param("TriggerEvents", "triggers_journeys", boolean, default=True, doc="Let journeys start by a changed value."),
+        Param("TriggerEvents", "triggers_journeys", boolean, default=True, doc="Let journeys start by changed values"),
     ],
     refusals=[
         missing(1, "SubscriberID"),
@@ -278,9 +278,7 @@ def _check_update(reading: Reading) -> None:
     source="AC 2.5",
     example={"SubscriberID": 456, "SubscriberListID": 123, "EmailAddress": "newemail@example.com"},
 )
-async def subscriber_update(
-    call: Call, *, subscriber_id: int, list_id: int, **told: Any
-) -> Body:
+async def subscriber_update(call: Call, *, subscriber_id: int, list_id: int, **told: Any) -> Body:
     """Change what is sent of a subscriber; everything else stays, values of other fields too.
 
     A status is only written down: whoever is to leave a list with all that the list's settings want then is

@@ -236,9 +236,7 @@ async def tell_subscribed(session: AsyncSession, subscribers: Sequence[Subscribe
         await trigger_events.record(session, happened, owner_id=subscribers[0].owner_id, now=now)
 
 
-async def owe_confirmations(
-    session: AsyncSession, pending: Sequence[tuple[Subscriber, int]], *, now: datetime
-) -> None:
+async def owe_confirmations(session: AsyncSession, pending: Sequence[tuple[Subscriber, int]], *, now: datetime) -> None:
     """Owe people the mail that asks for the confirmation.
 
     Args:

@@ -68,11 +68,6 @@ def subscribed(subscriber: Subscriber, found: SubscriberList) -> dict[str, objec
     }
 
 
-def opted_in(found: SubscriberList) -> dict[str, object]:
-    """What `subscriber.optin` answers."""
-    return {"RedirectURL": found.attributes.get("SubscriptionConfirmedPageURL") or ""}
-
-
 def unsubscribed(found: SubscriberList) -> dict[str, object]:
     """What `subscriber.unsubscribe` answers."""
     return {"RedirectURL": found.attributes.get("UnsubscriptionConfirmedPageURL") or ""}

@@ -47,9 +47,7 @@ button {{ font: inherit; padding: .5rem 1.25rem; }}
 """
 _FORM = '<form method="post"><button type="submit" name="Act" value="{act}">{button}</button></form>\n'
 _ONWARD = '<p><a href="{url}" rel="noreferrer">Continue</a></p>\n'
-_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 log = structlog.get_logger()
 
