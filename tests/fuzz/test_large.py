@@ -12,8 +12,8 @@ from journeys_api.commands.registry import COMMANDS, Command, Param, Scope
 from tests.conftest import ADMIN_KEY
 from tests.fuzz.conftest import Target, judge
 
-PATIENCE = 8.0
-"""Seconds; a linear reader needs a tenth of one, a quadratic one minutes."""
+PATIENCE = 20.0
+"""Seconds, on a machine that does much else; what is linear needs one, what is quadratic minutes."""
 
 ROOM = 900_000
 
@@ -70,6 +70,7 @@ def _call(target: Target, made: Command, param: Param, value: Any) -> tuple[floa
 def test_the_longest_value_is_answered_in_seconds(target: Target, made: Command, param: Param) -> None:
     slow = {}
     for name, value in LARGE.items():
+        value = {"7": value} if param.family else value
         if not _is_read(param, value):
             continue
         seconds, answer = _call(target, made, param, value)

@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 RULES = '[[{"type":"fields","field_id":"EmailAddress","operator":"contains","value":"x"}]]'
 ODD: list[Any] = [
     *(None, True, False, 0, 1, 2, -1, 1.5, 2**31, 2**63 - 1, 2**63, 10**30),
-    *("", "0", "1", "-1", "abc", " 7 ", "\x00", "a\x00b", "é😀", "١", "a" * 5000, "9" * 200, "1,2,3", "1,x,,2"),
+    *("", "0", "1", "-1", "abc", " 7 ", "\x00", "a\x00b", "é😀", "١", "a" * 5000, "9" * 5000, "1,2,3", "1,x,,2"),
     *("2025-01-05", "2025-02-30", "0000-00-00", "9999-12-31", "2025-01-05 10:00:00", "x@example.com", "x@", "@"),
     *("<b>&\"'", "'; DROP TABLE users;--", "%_\\", "*", "..", "{{ Subscriber:EmailAddress }}", "1.2.3.4", "::1"),
     *("[]", "{}", "[[", '{"a":1}', "[1,2]", RULES, RULES[1:], "true", "yes", "ASC", "desc", "and", "or"),
