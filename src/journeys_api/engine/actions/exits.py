@@ -6,9 +6,12 @@ never locks another journey.
 
 from collections.abc import Sequence
 
+from sqlalchemy import select
+
 from journeys_api.engine.people import Moves, Person, exited
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.journeys.action_types import ExitJourneyParameters, NoParameters, TargetJourneyParameters
+from journeys_api.models import Journey
 from journeys_api.subscribers.effects import delete_many
 from journeys_api.trigger_events import EXIT, START, Happened
 
@@ -63,10 +66,19 @@ async def start_journey(standing: Standing, people: Sequence[Person], parameters
     """Let these people into another journey of the account; its own rules decide who enters."""
     if not parameters.target_journey_id:
         raise StepFailed("no journey is chosen")
+    target = await standing.session.scalar(
+        select(Journey.journey_id).where(
+            Journey.owner_id == standing.owner_id,
+            Journey.journey_id == parameters.target_journey_id,
+            Journey.deleted_at.is_(None),
+        )
+    )
+    if target is None:
+        raise StepFailed("the journey is gone")
     moves = Moves.proceed(people)
     moves.happened = [
         (
-            Happened(START, person.list_id, person.subscriber_id, parameters.target_journey_id, _inherited(person)),
+            Happened(START, person.list_id, person.subscriber_id, target, _inherited(person)),
             person.depth + 1,
         )
         for person in people
