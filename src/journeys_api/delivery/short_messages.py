@@ -72,9 +72,14 @@ def _attempt(gateway: Gateway, message: Sms) -> Attempt:
     return attempt
 
 
+def may_use(gateway: SmsGateway, owner_id: int) -> bool:
+    """Whether the gateway is for the account."""
+    return gateway.is_global or owner_id in gateway.user_ids
+
+
 def _usable(gateway: SmsGateway | None, owner_id: int) -> SmsGateway:
     """The gateway, if the account may use it."""
-    if gateway is None or not (gateway.is_global or owner_id in gateway.user_ids):
+    if gateway is None or not may_use(gateway, owner_id):
         raise _Refused("the gateway is gone")
     if gateway.status is not GatewayStatus.ACTIVE:
         raise _Refused("the gateway is not active")
@@ -88,7 +93,7 @@ def _message(
     audience: Audience,
     gateway: SmsGateway,
 ) -> Sms:
-    number = _number(subscriber, audience)
+    number = telephone_number(subscriber, audience)
     if number is None:
         raise _Refused("no telephone number")
     context = Context(
@@ -116,7 +121,7 @@ def _message(
     )
 
 
-def _number(subscriber: Subscriber, audience: Audience) -> str | None:
+def telephone_number(subscriber: Subscriber, audience: Audience) -> str | None:
     """The subscriber's number in E.164, from the field that the list holds numbers in."""
     field_id = audience.lists[subscriber.list_id].phone_field_id
     value = audience.values_of_fields(subscriber).get(field_id, "") if field_id else ""

@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import and_, case, literal, select
 
+from journeys_api.delivery.contexts import load_audience
+from journeys_api.delivery.short_messages import may_use, telephone_number
 from journeys_api.emails import service as emails
 from journeys_api.emails.errors import EmailNotFound
-from journeys_api.engine.people import Moves, Owed, Person
+from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, skipped
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.engine.windows import next_inside
 from journeys_api.journeys.action_types import (
@@ -18,7 +20,7 @@ from journeys_api.journeys.action_types import (
     SendSMSParameters,
     WebhookParameters,
 )
-from journeys_api.models import BounceType, DeliveryKind, Subscriber, SubscriptionStatus
+from journeys_api.models import BounceType, DeliveryKind, SmsGateway, Subscriber, SubscriptionStatus
 from journeys_api.suppressions.service import is_suppressed_condition
 
 NO_NUMBER = "no telephone number"
@@ -77,16 +79,45 @@ def _cause(person: Person) -> dict[str, object]:
 async def send_sms(standing: Standing, people: Sequence[Person], parameters: SendSMSParameters) -> Moves:
     """Owe everybody with a telephone number the short message, in its window.
 
-    Who has none goes on when the action says so; otherwise the step fails for them (JC 3.7).
+    Who has none goes on, unless the action says that the step fails for them (JC 3.7).
     """
     if not parameters.message:
         raise StepFailed("the message is empty")
     if not parameters.gateway_id:
         raise StepFailed("no gateway is chosen")
-    moves = Moves.proceed(people)
+    gateway = await standing.session.get(SmsGateway, parameters.gateway_id)
+    if gateway is None or not may_use(gateway, standing.owner_id):
+        raise StepFailed("the gateway is gone")
+    without = await _without_number(standing, people)
+    otherwise = skipped(NO_NUMBER)
+    if parameters.skip_if_no_phone is False:
+        otherwise = Move(Way.RETRY, "failed", NO_NUMBER)
+    moves = Moves({person.enrollment_id: otherwise if person.enrollment_id in without else DONE for person in people})
     not_before = _window_opens(parameters, standing.now)
-    moves.owed = [Owed(DeliveryKind.SMS, person, payload=_cause(person), not_before=not_before) for person in people]
+    moves.owed = [
+        Owed(
+            DeliveryKind.SMS,
+            person,
+            payload=_cause(person),
+            not_before=not_before,
+            destination=str(gateway.gateway_id),
+        )
+        for person in people
+        if person.enrollment_id not in without
+    ]
     return moves
+
+
+async def _without_number(standing: Standing, people: Sequence[Person]) -> set[int]:
+    """The enrollments of those who cannot be called."""
+    audience = await load_audience(standing.session, {(person.owner_id, person.subscriber_id) for person in people})
+    subscribers = audience.subscribers
+    return {
+        person.enrollment_id
+        for person in people
+        if (found := subscribers.get((person.owner_id, person.subscriber_id))) is None
+        or telephone_number(found, audience) is None
+    }
 
 
 def _window_opens(parameters: SendSMSParameters, now: datetime) -> datetime | None:
