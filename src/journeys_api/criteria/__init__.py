@@ -2,7 +2,7 @@
 
 from journeys_api.criteria.errors import CriteriaInvalid, CriteriaNotEvaluable, SegmentsRecurse
 from journeys_api.criteria.reading import parse, problems
-from journeys_api.criteria.service import compile, compile_many, condition, missing_records
+from journeys_api.criteria.service import compile, compile_many, condition, missing_records, problems_of_many
 from journeys_api.criteria.tree import Criteria, References
 from journeys_api.criteria.triggers import matches_event, parse_trigger, trigger_problems
 from journeys_api.criteria.yes_no import from_yes_no
@@ -22,5 +22,6 @@ __all__ = [
     "parse",
     "parse_trigger",
     "problems",
+    "problems_of_many",
     "trigger_problems",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.criteria import queries
 from journeys_api.criteria.errors import CriteriaNotEvaluable
+from journeys_api.criteria.reading import problems
 from journeys_api.criteria.tree import MOST_SEGMENTS, Criteria, References, Scope
 
 _NO_SEGMENTS: Mapping[int, Criteria] = {}
@@ -129,6 +130,28 @@ async def missing_records(
     """The records that rules name and the account does not have, as warnings: `no such tag: 7`. One statement."""
     missing, _ = await _look_up(session, criteria, owner_id=owner_id, segments=segments)
     return missing
+
+
+async def problems_of_many(
+    session: AsyncSession, many: Mapping[int, Criteria], *, owner_id: int, segments: Mapping[int, Criteria]
+) -> dict[int, list[str]]:
+    """What keeps each of several criteria from being evaluated: rules, records, and the segments named. One statement.
+
+    Unlike `compile_many` it names everything, and makes no SQL of the rules.
+    """
+    named = {key: _all_references(criteria, segments) for key, criteria in many.items()}
+    rows = await _known_records(
+        session, functools.reduce(operator.or_, named.values(), References()), owner_id=owner_id
+    )
+    found: dict[int, list[str]] = {}
+    for key, criteria in many.items():
+        of_segments = [
+            f"segment {segment_id} {problem}"
+            for segment_id in sorted(named[key].segment_ids & segments.keys())
+            for problem in problems(segments[segment_id])
+        ]
+        found[key] = [*problems(criteria), *of_segments, *_missing(named[key], rows, segments)]
+    return found
 
 
 async def _look_up(

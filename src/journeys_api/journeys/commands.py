@@ -16,7 +16,7 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
-from journeys_api.journeys import copying, errors, service, wire
+from journeys_api.journeys import copying, errors, service, warnings, wire
 from journeys_api.journeys.parameters import (
     FAULT_CODES,
     JOURNEY_CODES,
@@ -487,10 +487,16 @@ async def journeys_delete(call: Call, *, journey_ids: list[int]) -> Body:
 async def journey_enable(call: Call, *, journey_id: int) -> Body:
     """Let subscribers enter the journey, and those inside move on.
 
-    Source: journeys, "Enable a Journey".
+    What cannot run as it stands (an email that is gone, criteria that cannot be evaluated) is named in `Warnings`, with
+    the id of its action, or null where it is about the journey itself; without such the key is absent.
+
+    Source: journeys, "Enable a Journey"; rulings 5, 6.
     """
     journey = await service.enable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
-    return {"Journey": wire.switched(journey)}
+    body: dict[str, object] = {"Journey": wire.switched(journey)}
+    if found := await warnings.warnings_of(call.session, journey=journey):
+        body["Warnings"] = wire.warnings(found)
+    return body
 
 
 @command(

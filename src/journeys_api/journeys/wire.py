@@ -5,6 +5,7 @@ from typing import Any
 
 from journeys_api.commands.wire import instant
 from journeys_api.journeys.action_types import BRANCHES, HIDDEN
+from journeys_api.journeys.warnings import CannotRun
 from journeys_api.models import Journey, JourneyAction
 from journeys_api.stats.wire import action_stats
 
@@ -64,6 +65,13 @@ def settings(journey: Journey) -> dict[str, object]:
 def switched(journey: Journey) -> dict[str, object]:
     """As `journey.enable` and `journey.disable` answer it."""
     return {**head(journey), "Status": journey.status.value, "UpdatedAt": instant(journey.updated_at)}
+
+
+def warnings(found: Sequence[CannotRun]) -> list[dict[str, object]]:
+    """`Warnings` of `journey.enable`, a key of ours."""
+    return [
+        {"ActionID": None if each.action_id is None else str(each.action_id), "Message": each.message} for each in found
+    ]
 
 
 def listed(journey: Journey, stats: Mapping[str, object]) -> dict[str, object]:
