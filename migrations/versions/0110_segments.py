@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.BigInteger(), nullable=False),
         sa.Column("list_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("operator", sa.Text(), nullable=False),
+        sa.Column("operator", sa.Text(), server_default=sa.text("'and'"), nullable=False),
         sa.Column("rules", sa.JSON(), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("is_random", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("random_size", sa.BigInteger(), server_default=sa.text("0"), nullable=False),

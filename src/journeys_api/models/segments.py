@@ -24,7 +24,7 @@ class Segment(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
     list_id: Mapped[int] = mapped_column(ForeignKey("lists.list_id", ondelete="CASCADE"))
     name: Mapped[str]
-    operator: Mapped[str]
+    operator: Mapped[str] = mapped_column(server_default=text("'and'"))
     """The outermost connector of the rules."""
     rules: Mapped[list[Any]] = mapped_column(JSON, server_default=text("'[]'"))
     """RulesJson, as checked when it was saved; empty: the whole list."""
