@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy import text
 from journeys_api.app import Application
 from journeys_api.clock import SetClock
 from journeys_api.settings import Settings
+from journeys_api.trigger_events import Happened, record
 from journeys_api.work import Worker
 from tests.conftest import Client
 
@@ -61,6 +63,43 @@ class Work:
         )
         return [(row.state, row.reason) for row in rows]
 
+    async def steps(self, journey_id: int) -> list[tuple[str, str, str | None]]:
+        """(action, outcome, note) of every step ever taken in a journey, in order of entry."""
+        rows = await self.rows(
+            "SELECT a.action, s.outcome, s.note FROM enrollments e JOIN steps s USING (owner_id, enrollment_id) "
+            "JOIN journey_actions a ON a.action_id = s.action_id "
+            "WHERE e.journey_id = :journey ORDER BY e.enrollment_id, s.seq",
+            journey=journey_id,
+        )
+        return [tuple(row) for row in rows]
+
+    async def refusals(self, journey_id: int) -> list[str]:
+        """Why people did not enter a journey, in order."""
+        rows = await self.rows(
+            "SELECT reason FROM enrollment_refusals WHERE journey_id = :journey ORDER BY refusal_id",
+            journey=journey_id,
+        )
+        return [row.reason for row in rows]
+
+    async def deliveries(self, journey_id: int) -> list[tuple[str, str, str | None]]:
+        """(kind, state, reason) of everything that a journey owed, in order."""
+        rows = await self.rows(
+            "SELECT kind, state, reason FROM deliveries WHERE journey_id = :journey ORDER BY delivery_id",
+            journey=journey_id,
+        )
+        return [tuple(row) for row in rows]
+
+    async def happen(self, api: Client, *events: Happened, depth: int = 0) -> None:
+        """Write down events of the client's account, as the noun does that sees them happen."""
+        assert api.account
+        async with self.worker.sessions.begin() as session:
+            await record(session, events, owner_id=api.account.user_id, now=self.clock.instant, depth=depth)
+
+    async def change(self, statement: str, **parameters: Any) -> None:
+        """Do to the database what another process would have done."""
+        async with self.worker.sessions.begin() as session:
+            await session.execute(text(statement), parameters)
+
     def mails_to(self, address: str) -> list[EmailMessage]:
         """What lies in the Maildir for an address, oldest first."""
         found = []
@@ -97,6 +136,41 @@ class Audience:
             "subscriber.subscribe", ListID=self.list_id, EmailAddress=address, IPAddress="127.0.0.1", **more
         )
         return int(answer["SubscriberID"])
+
+    async def enter(self, journey_id: int, subscriber_id: int, **more: Any) -> None:
+        """Let somebody into a journey by command."""
+        await self.api.ok(
+            "subscriber.journey.trigger", JourneyID=journey_id, ListID=self.list_id, SubscriberID=subscriber_id, **more
+        )
+
+    async def tag(self, name: str = "vip") -> int:
+        """A new tag of the list."""
+        return int((await self.api.ok("subscriber.tags.create", ListID=self.list_id, TagName=name))["TagID"])
+
+    async def field(self, name: str = "Town", **more: Any) -> int:
+        """A new text field of the list."""
+        made = await self.api.ok(
+            "customfield.create", SubscriberListID=self.list_id, FieldName=name, FieldType="Single line", **more
+        )
+        return int(made["CustomFieldID"])
+
+    async def update(self, subscriber_id: int, **changes: Any) -> None:
+        """Change somebody on the list."""
+        await self.api.ok("subscriber.update", SubscriberID=subscriber_id, SubscriberListID=self.list_id, **changes)
+
+    async def view(self, subscriber_id: int) -> dict[str, Any]:
+        """What `subscriber.get` tells of somebody on the list."""
+        answer = await self.api.ok("subscriber.get", ListID=self.list_id, SubscriberID=subscriber_id)
+        return dict(answer["SubscriberInformation"])
+
+
+_addresses = itertools.count(1)
+
+
+@pytest.fixture
+def address() -> str:
+    """An address that no other test writes to."""
+    return f"ada{next(_addresses)}@example.com"
 
 
 @pytest.fixture

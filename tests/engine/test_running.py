@@ -4,9 +4,7 @@ from tests.conftest import Client
 from tests.engine.conftest import Audience, Work, running
 
 
-async def test_a_welcome_journey_waits_and_writes(
-    api: Client, audience: Audience, work: Work, email_id: int
-) -> None:
+async def test_a_welcome_journey_waits_and_writes(api: Client, audience: Audience, work: Work, email_id: int) -> None:
     journey_id = await running(
         api,
         {"Action": "Wait", "WaitAmount": 1, "WaitUnit": "hours"},
