@@ -225,7 +225,7 @@ WITH ended AS (
     UPDATE enrollments e
     SET state = 'exited', ended_at = :now, reason = :reason, due_at = NULL
     WHERE e.owner_id = :owner AND e.subscriber_id = :person AND e.list_id = :list AND e.state = 'active'
-      AND (:journey = 0 OR e.journey_id = :journey) AND e.journey_id <> ALL(CAST(:but AS bigint[]))
+      AND (CAST(:journey AS bigint) = 0 OR e.journey_id = :journey) AND e.journey_id <> ALL(CAST(:but AS bigint[]))
     RETURNING e.owner_id, e.journey_id, e.action_id
 )
 INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count)
