@@ -8,7 +8,7 @@ from typing import Any, cast
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +27,7 @@ from journeys_api.http.parameters import Given
 from journeys_api.http.principals import Principals, find_credentials
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.migrate import schema_is_current
+from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
 from journeys_api.tracking.pages import add_pages
 from journeys_api.work import Worker
@@ -142,9 +143,19 @@ class Application:
                 found = find_credentials(request.scope, Given(query=query, body={}))
                 if not any(self.principals.is_admin_key(key) for key in (*found.admin_keys, *found.keys)):
                     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
-            return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+            progress = self._worker.progress() if self._worker is not None else None
+            exposition = self.metrics.exposition(await self._queue_depth(), progress)
+            return Response(exposition, media_type=CONTENT_TYPE_LATEST)
 
         return pages
+
+    async def _queue_depth(self) -> QueueDepth | None:
+        """None: the database does not say it in time; what the process itself knows is told all the same."""
+        try:
+            async with asyncio.timeout(2), self.sessions() as session:
+                return await queue_depth(session)
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return None
 
     async def _database_trouble(self) -> str | None:
         try:

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
@@ -34,6 +35,16 @@ POLL = 1.0
 RESCUE_EVERY = 10.0
 _MAIL = Pace(POOL_SIZE * 4, POOL_SIZE * 4, lease=timedelta(seconds=ATTEMPT_SECONDS + 60))
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a worker has done since it began."""
+
+    enrolled_events: int
+    taken_timers: int
+    attempts: Mapping[str, int]
+    """By kind of delivery; mails of confirmation count as `mail`."""
 
 
 class Worker:
@@ -99,19 +110,20 @@ class Worker:
     async def run_until_quiet(self) -> None:
         """Move and send until nothing is due: for tests and demonstrations."""
         while True:
-            before = self._activity()
+            before = self.progress()
             await self.engine.run_until_quiet()
             for sender in self.senders:
                 await sender.run_until_quiet()
             await self.engine.run_until_quiet()
-            if self._activity() == before:
+            if self.progress() == before:
                 return
 
-    def _activity(self) -> tuple[int, ...]:
-        return (
+    def progress(self) -> Progress:
+        """What was done so far."""
+        return Progress(
             self.engine.enrolled_events,
             self.engine.taken_timers,
-            *(sender.attempts for sender in self.senders),
+            {sender.kinds[-1].value: sender.attempts for sender in self.senders},
         )
 
     async def close(self) -> None:

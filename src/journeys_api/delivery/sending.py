@@ -61,7 +61,7 @@ class Sender:
     ) -> None:
         self._sessions = sessions
         self._clock = clock or DatabaseClock()
-        self._kinds = kinds
+        self.kinds = kinds
         self._preparer = preparer
         self._pace = pace
         self._under_way: set[asyncio.Task[None]] = set()
@@ -78,7 +78,7 @@ class Sender:
             return 0
         busy = [name for name, count in self._destinations.items() if name and count >= self._pace.of_a_destination]
         looked_at = 0
-        for kind in self._kinds:
+        for kind in self.kinds:
             async with self._sessions.begin() as session:
                 now = await self._clock.now(session)
                 claims = await outbox.claim(session, kind, limit=room, lease=self._pace.lease, now=now, busy=busy)

@@ -1,6 +1,13 @@
-"""What `/metrics` says of the doors."""
+"""What `/metrics` says of the doors, of the queues, and of the worker in this process."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from journeys_api.queue_depth import QueueDepth
+from journeys_api.work import Progress
 
 
 class Metrics:
@@ -17,3 +24,65 @@ class Metrics:
             registry=self.registry,
         )
         self.in_flight = Gauge("journeys_calls_in_flight", "Calls being answered", registry=self.registry)
+
+    def exposition(self, depth: QueueDepth | None, progress: Progress | None) -> bytes:
+        """The text that Prometheus reads.
+
+        Args:
+            depth: None: the database did not say; `journeys_queues_readable` is 0 then, and the gauges are absent: a
+                0 would say that all is done.
+            progress: of the worker in this process; None: it has none.
+        """
+        now = CollectorRegistry()
+        now.register(_Families([*_of_queues(depth), *(_of_worker(progress) if progress is not None else ())]))
+        return generate_latest(self.registry) + generate_latest(now)
+
+
+class _Families(Collector):
+    """Values that were read already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _of_queues(depth: QueueDepth | None) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "journeys_queues_readable", "Whether the database said how full the queues are", value=depth is not None
+    )
+    if depth is None:
+        return
+    yield GaugeMetricFamily(
+        "journeys_events_waiting", "Events that no journey has seen yet, at most 100001", value=depth.events_waiting
+    )
+    yield GaugeMetricFamily(
+        "journeys_people_due", "People in enabled journeys whose next step is due, at most 100001",
+        value=depth.people_due,
+    )  # fmt: skip
+    pending = GaugeMetricFamily(
+        "journeys_deliveries_pending", "Messages owed and not sent yet, each kind at most 100001", labels=["kind"]
+    )
+    for kind, count in depth.deliveries_pending.items():
+        pending.add_metric([kind], count)
+    yield pending
+    yield GaugeMetricFamily(
+        "journeys_deliveries_oldest_seconds", "For how long the message that is longest due has been due",
+        value=depth.deliveries_oldest_seconds,
+    )  # fmt: skip
+
+
+def _of_worker(progress: Progress) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "journeys_worker_events", "Events that this process has shown to journeys", value=progress.enrolled_events
+    )
+    yield CounterMetricFamily(
+        "journeys_worker_people", "Timers of people that this process has taken", value=progress.taken_timers
+    )
+    attempts = CounterMetricFamily(
+        "journeys_worker_attempts", "Deliveries that this process has tried", labels=["kind"]
+    )
+    for kind, count in progress.attempts.items():
+        attempts.add_metric([kind], count)
+    yield attempts
