@@ -28,6 +28,7 @@ RECIPES = (
     Recipe("field", "customfield.create", ("CustomFieldID",), (("SubscriberListID", "list"),)),
     Recipe("segment", "segment.create", ("SegmentID",), (("SubscriberListID", "list"),)),
     Recipe("subscriber", "subscriber.create", ("SubscriberInformation", "SubscriberID"), (("ListID", "list"),)),
+    Recipe("segment", "segment.create", ("SegmentID",), (("SubscriberListID", "list"),)),
     Recipe("email", "email.create", ("EmailID",)),
     Recipe("journey", "journey.create", ("JourneyID",)),
     Recipe("action", "journey.actions.update", ("Actions", 0, "ActionID"), (("JourneyID", "journey"),)),

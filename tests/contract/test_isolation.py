@@ -35,6 +35,7 @@ JUDGED = [
 
 FIRST: dict[str, tuple[str, dict[str, Any]]] = {
     "journey.disable": ("journey.enable", {}),
+    "subscriber.journey.trigger": ("journey.enable", {}),
     "suppression.delete": ("suppression.import", {"EmailAddresses": ["user@example.com"]}),
 }
 """What must be called before a command can succeed on the account's own records."""
