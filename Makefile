@@ -2,6 +2,7 @@
 # make test    the whole suite, with processes started and killed
 # make check   style, types, import contracts, then the tests: what CI runs
 # make fuzz    a longer search for answers that break the contract
+# make bench   the benchmarks, as tables of ratios
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -13,7 +14,7 @@ PINS := pyproject.toml constraints.txt
 # Not compiled ahead: that takes longer than all the rest, and most of it is never imported.
 INSTALL = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test lint check fuzz
+.PHONY: serve test lint check fuzz bench
 
 serve: $(VENV)/.runtime
 	$(BIN)/journeys-api serve $(ARGS)
@@ -32,6 +33,9 @@ check: lint test
 
 fuzz: $(VENV)/.development
 	$(BIN)/python -m pytest -m fuzz $(ARGS)
+
+bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/engine_steps.py $(ARGS)
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
