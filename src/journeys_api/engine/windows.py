@@ -25,12 +25,17 @@ def wait_ends(entered_at: datetime, parameters: WaitParameters, *, time_zone: st
     unit = UNITS.get(parameters.unit or "", timedelta())
     try:
         over = entered_at + unit * int(parameters.amount or 0)
+        return inside_window(over, parameters, time_zone=time_zone)
     except OverflowError:
         return datetime.max.replace(tzinfo=UTC)
+
+
+def inside_window(instant: datetime, parameters: WaitParameters, *, time_zone: str) -> datetime:
+    """The earliest instant from `instant` on at which a Wait lets people go on, their amount apart."""
     if parameters.has_window is not True:
-        return over
+        return instant
     return next_inside(
-        over,
+        instant,
         not_before=parameters.not_before or DEFAULT_NOT_BEFORE,
         not_after=parameters.not_after or DEFAULT_NOT_AFTER,
         days=parameters.allowed_days or DAYS,

@@ -7,7 +7,7 @@ import structlog
 
 from journeys_api.engine.people import DONE, Move, Moves, Person, wait_until
 from journeys_api.engine.registry import Standing, action
-from journeys_api.engine.windows import wait_ends
+from journeys_api.engine.windows import inside_window, wait_ends
 from journeys_api.journeys.action_types import DebugParameters, WaitParameters
 
 log = structlog.get_logger()
@@ -19,6 +19,9 @@ async def wait(standing: Standing, people: Sequence[Person], parameters: WaitPar
     moves: dict[int, Move] = {}
     for person in people:
         ends = wait_ends(person.entered_at, parameters, time_zone=standing.flow.time_zone)
+        if ends <= standing.now:
+            # who comes late, the journey was disabled say, still keeps to the window
+            ends = inside_window(standing.now, parameters, time_zone=standing.flow.time_zone)
         moves[person.enrollment_id] = DONE if ends <= standing.now else wait_until(ends)
     return Moves(moves)
 
