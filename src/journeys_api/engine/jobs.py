@@ -7,24 +7,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 _END = text(
     """
-WITH some AS MATERIALIZED (
+WITH chunk AS MATERIALIZED (
     SELECT owner_id, enrollment_id FROM enrollments
     WHERE owner_id = :owner AND journey_id = :journey AND state = 'active'
     ORDER BY enrollment_id LIMIT 5000 FOR UPDATE
 )
 UPDATE enrollments e SET state = 'exited', ended_at = :now, reason = 'journey deleted', due_at = NULL
-FROM some WHERE e.owner_id = some.owner_id AND e.enrollment_id = some.enrollment_id
+FROM chunk WHERE e.owner_id = chunk.owner_id AND e.enrollment_id = chunk.enrollment_id
 RETURNING e.enrollment_id
 """
 )
 _WITHDRAW = text(
     """
-WITH some AS MATERIALIZED (
+WITH chunk AS MATERIALIZED (
     SELECT delivery_id FROM deliveries WHERE journey_id = :journey AND state IN ('pending', 'held')
     LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d SET state = 'withdrawn', reason = 'journey deleted', ended_at = :now
-FROM some WHERE d.delivery_id = some.delivery_id
+FROM chunk WHERE d.delivery_id = chunk.delivery_id
 RETURNING d.delivery_id
 """
 )
@@ -37,12 +37,12 @@ DELETE FROM timers WHERE ctid = ANY (ARRAY(
 )
 _RELEASE = text(
     """
-WITH some AS MATERIALIZED (
+WITH chunk AS MATERIALIZED (
     SELECT delivery_id FROM deliveries WHERE journey_id = :journey AND state = 'held'
     LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
 UPDATE deliveries d SET state = 'pending', next_attempt_at = :now
-FROM some WHERE d.delivery_id = some.delivery_id
+FROM chunk WHERE d.delivery_id = chunk.delivery_id
 RETURNING d.delivery_id
 """
 )
