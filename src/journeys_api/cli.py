@@ -3,7 +3,8 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, TypeVar
 
 import orjson
 import typer
@@ -24,9 +25,12 @@ from journeys_api.models import User, UserGroup
 from journeys_api.opening import CannotStart, opened, pepper, required_url
 from journeys_api.settings import Settings
 
+Result = TypeVar("Result")
+
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 user_commands = typer.Typer(no_args_is_help=True, help="Accounts and administrators.")
 key_commands = typer.Typer(no_args_is_help=True, help="API keys of accounts.")
+
 cli.add_typer(user_commands, name="user")
 cli.add_typer(key_commands, name="key")
 
@@ -68,6 +72,28 @@ def worker() -> None:
     with opened(_settings(), owning=False) as settings:
         asyncio.run(migrate(required_url(settings)))
         asyncio.run(work_until_stopped(settings))
+
+
+@cli.command()
+def doctor(
+    minutes: Annotated[float, typer.Option(min=0, help="How long something may be due before it is called stuck.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")] = False,
+) -> None:
+    """Say what is stuck and why; ends with 1 when something is."""
+    # Imported here because a table to print is what no other command needs.
+    from journeys_api import doctor as looks
+    from journeys_api.doctor_table import print_table
+
+    async def examine(session: AsyncSession, settings: Settings) -> list[looks.Finding]:
+        return await looks.examine(session, patience=timedelta(minutes=minutes))
+
+    found = _in_one_transaction(examine)
+    if as_json:
+        typer.echo(orjson.dumps([vars(each) for each in found], option=orjson.OPT_INDENT_2))
+    else:
+        print_table(found)
+    if any(each.is_stuck for each in found):
+        raise typer.Exit(1)
 
 
 @cli.command("migrate")
@@ -185,13 +211,13 @@ def _asked_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[str]]) -> str:
+def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[Result]]) -> Result:
     """Run `work` on the database in a transaction that is committed when it returns.
 
     An embedded database is migrated first; one of the operator's own is left as it is, and refused if it is behind.
     """
 
-    async def run(settings: Settings, *, embedded: bool) -> str:
+    async def run(settings: Settings, *, embedded: bool) -> Result:
         url = required_url(settings)
         if embedded:
             await migrate(url)

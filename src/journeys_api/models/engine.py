@@ -58,6 +58,7 @@ class Enrollment(Base):
             "action_id",
             postgresql_where=text("state = 'active'"),
         ),
+        Index("ix_enrollments_failed", "ended_at", postgresql_where=text("state = 'failed'")),
     )
 
     enrollment_id: Mapped[int] = mapped_column(Identity())
