@@ -95,7 +95,12 @@ WITH moved AS (
         reason = CASE WHEN w.successor IS NULL THEN :reason END
     FROM unnest(CAST(:removed AS bigint[]), CAST(:successors AS bigint[])) AS w(removed, successor)
     WHERE e.owner_id = :owner AND e.journey_id = :journey AND e.state = 'active' AND e.action_id = w.removed
-    RETURNING e.enrollment_id, e.subscriber_id, w.removed, w.successor
+    RETURNING e.enrollment_id, e.list_id, e.subscriber_id, e.email_address, w.removed, w.successor
+), reached AS (
+    INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
+    SELECT :owner, a.action_id, m.list_id, m.subscriber_id, m.email_address, 0, :now
+    FROM moved m JOIN journey_actions a ON a.action_id = m.successor AND a.action <> 'SendEmail'
+    ON CONFLICT DO NOTHING
 ), timed AS (
     INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
     SELECT subscriber_id % :shards, :journey, :now, :owner, enrollment_id FROM moved WHERE successor IS NOT NULL
