@@ -31,8 +31,17 @@ class Work:
 
     async def run(self, **later: float) -> None:
         """Let time pass (`minutes=5`) and do everything that is due then."""
-        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
+        self.pass_time(**later)
         await self.worker.run_until_quiet()
+
+    async def move(self, **later: float) -> None:
+        """As `run`, but nothing is sent."""
+        self.pass_time(**later)
+        await self.worker.engine.run_until_quiet()
+
+    def pass_time(self, **later: float) -> None:
+        """Set the clock to the present or where it was, whichever is later, and then on."""
+        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         """The rows of a statement."""
