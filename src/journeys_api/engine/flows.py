@@ -78,14 +78,12 @@ class Flows:
         return remembered is not None and remembered[0] == journey.flow_version
 
     async def _read(self, session: AsyncSession, journeys: Collection[Journey]) -> None:
-        for journey in journeys:
-            self._actions[journey.journey_id] = (journey.flow_version, {})
+        found: dict[int, dict[int, FlowAction]] = {journey.journey_id: {} for journey in journeys}
         statement = select(JourneyAction).where(
-            JourneyAction.journey_id.in_([journey.journey_id for journey in journeys]),
-            JourneyAction.removed_at.is_(None),
+            JourneyAction.journey_id.in_(list(found)), JourneyAction.removed_at.is_(None)
         )
         for row in await session.scalars(statement):
-            self._actions[row.journey_id][1][row.action_id] = FlowAction(
+            found[row.journey_id][row.action_id] = FlowAction(
                 action_id=row.action_id,
                 journey_id=row.journey_id,
                 action=row.action,
@@ -95,3 +93,6 @@ class Flows:
                 true_action_id=row.true_action_id,
                 false_action_id=row.false_action_id,
             )
+        # only what was read to its end: to a journey remembered by halves, people would stand on removed actions
+        for journey in journeys:
+            self._actions[journey.journey_id] = (journey.flow_version, found[journey.journey_id])
