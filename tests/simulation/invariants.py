@@ -86,7 +86,8 @@ WHERE coalesce(c.active, 0) <> coalesce(e.active, 0) OR coalesce(c.total, 0) <> 
 """
 _ACTION_NUMBERS = """
 WITH counted AS (
-    SELECT owner_id, action_id, sum(active_count) AS active, sum(total_count) AS total, sum(completed_runs) AS runs FROM (
+    SELECT owner_id, action_id, sum(active_count) AS active, sum(total_count) AS total, sum(completed_runs) AS runs
+    FROM (
         SELECT owner_id, action_id, active_count, total_count, completed_runs FROM action_totals
         UNION ALL SELECT owner_id, action_id, active_count, total_count, completed_runs FROM counter_deltas
         WHERE action_id <> 0
@@ -137,7 +138,7 @@ async def broken(sessions: Sessions, *, accepted: Iterable[int] = (), is_at_rest
     found = []
     async with sessions() as session:
         for name, query in (ALWAYS | (AT_REST if is_at_rest else {})).items():
-            rows = (await session.execute(text(f"{query} LIMIT 3"))).all()  # noqa: S608 (a text of ours)
+            rows = (await session.execute(text(f"{query} LIMIT 3"))).all()
             if rows:
                 found.append(f"{name}: {[tuple(row) for row in rows]}")
         mails = await session.execute(text("SELECT delivery_id, state, unknowns FROM deliveries WHERE kind = 'mail'"))

@@ -60,7 +60,8 @@ async def step_people(session: AsyncSession, *, shard: int, limit: int, now: dat
 
     The caller holds the shard.
     """
-    due = await queues.due_journeys(session, shard, now=now, limit=MOST_JOURNEYS)
+    # a batch of one is of one journey: it is to find out whom a failure is about
+    due = await queues.due_journeys(session, shard, now=now, limit=min(limit, MOST_JOURNEYS))
     if not due:
         return 0
     enabled = await _enabled_flows(session, due, flows)
