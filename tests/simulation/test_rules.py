@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.simulation.invariants import broken
@@ -13,13 +13,15 @@ from tests.simulation.model import BRANCHES, Model, Node, Plan, Somebody
 from tests.simulation.world import SHARDS, World
 
 QUICK = settings(
-    max_examples=5,
+    max_examples=20,
     derandomize=True,
     database=None,
     deadline=None,
+    # an example takes half a second: a failing one is shown as it was found
+    phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-LONG = settings(QUICK, max_examples=1_000, derandomize=False)
+LONG = settings(QUICK, max_examples=1_000, derandomize=False, phases=list(Phase))
 TAGS = 3
 VALUES = 2
 FIRST_PERSON = 1_000_000_000
@@ -66,9 +68,7 @@ def commands(people: int, number: int) -> st.SearchStrategy[list[Command]]:
     """A history of what is done to people; time passes now and then."""
     arguments = {"later": [1, 7, 60, 250], "trigger": list(range(number)), "exit": list(range(number))}
     one = st.sampled_from(COMMANDS).flatmap(
-        lambda what: st.tuples(
-            st.just(what), st.integers(0, people - 1), st.sampled_from(arguments.get(what, [0, 1]))
-        )
+        lambda what: st.tuples(st.just(what), st.integers(0, people - 1), st.sampled_from(arguments.get(what, [0, 1])))
     )
     return st.lists(one, min_size=4, max_size=14)
 
@@ -90,12 +90,12 @@ class Run:
         self.journeys = [int((await api.ok("journey.create", Name="n"))["JourneyID"]) for _ in self.model.plans]
         for journey_id, plan in zip(self.journeys, self.model.plans, strict=True):
             subjects = {"Tag": self.world.tag_ids, "UnTag": self.world.tag_ids, "JourneyCompleted": self.journeys}
-            given: dict[str, Any] = {"Trigger": plan.trigger}
+            given: dict[str, Any] = {"Trigger": plan.trigger, "Trigger_ListID": self.world.list_id}
             if plan.trigger in subjects:
                 given["Trigger_Value"] = subjects[plan.trigger][plan.subject]
             if plan.only_tagged is not None:
                 given["Run_Criteria"] = [self._tagged(plan.only_tagged)]
-            await api.ok("journey.update", JourneyID=journey_id, **given)
+            await api.ok("journey.update", JourneyID=journey_id, Name="n", **given)
             actions = [self._wire(node) for node in plan.nodes]
             await api.ok("journey.actions.update", JourneyID=journey_id, Actions=actions)
             await api.ok("journey.enable", JourneyID=journey_id)
@@ -200,8 +200,8 @@ class Run:
             )
         }
         passes = await self.world.rows(
-            "SELECT e.*, coalesce((SELECT json_agg(json_build_array(s.action_id, s.outcome) ORDER BY s.seq) FROM steps s "
-            "WHERE s.owner_id = e.owner_id AND s.enrollment_id = e.enrollment_id), '[]') AS history "
+            "SELECT e.*, coalesce((SELECT json_agg(json_build_array(s.action_id, s.outcome) ORDER BY s.seq) "
+            "FROM steps s WHERE s.owner_id = e.owner_id AND s.enrollment_id = e.enrollment_id), '[]') AS history "
             "FROM enrollments e WHERE e.subscriber_id = ANY(:ids) ORDER BY e.enrollment_id",
             ids=list(self.ids),
         )
@@ -211,7 +211,8 @@ class Run:
             ids=list(self.ids),
         )
         mails = await self.world.rows(
-            "SELECT subscriber_id, state, count(*) AS number FROM deliveries WHERE subscriber_id = ANY(:ids) GROUP BY 1, 2",
+            "SELECT subscriber_id, state, count(*) AS number FROM deliveries "
+            "WHERE subscriber_id = ANY(:ids) GROUP BY 1, 2",
             ids=list(self.ids),
         )
         for subscriber_id, person in zip(self.ids, self.people, strict=True):
