@@ -139,7 +139,7 @@ async def test_every_other_reference_is_reset_and_named_once(api: Client, admin:
 
 
 async def test_secrets_and_rules_that_name_records_stay_behind(api: Client, admin: Client, make: Maker) -> None:
-    naming = {"type": "tags", "operator": "has this tag", "value": "5"}
+    naming = {"type": "Tags", "operator": "has this tag", "value": "5"}
     own_field = {"type": "fields", "field_id": "CustomField12", "operator": "is set"}
 
     answer, copy = await copied(

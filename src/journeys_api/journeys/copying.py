@@ -244,7 +244,7 @@ def _without_naming_rules(criteria: Any) -> tuple[list[Any], bool]:
 
 
 def _names_a_record(rule: dict[str, Any]) -> bool:
-    kind = rule.get("type")
+    kind = fold(str(rule.get("type", "")))
     if kind == "fields":
         return bool(_FIELD.fullmatch(str(rule.get("field_id", ""))))
     return kind in _NAMING_RULES and rule.get("value") not in (None, "", [], 0)
