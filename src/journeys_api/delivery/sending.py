@@ -91,13 +91,28 @@ class Sender:
         return looked_at
 
     async def _begin(self, claims: outbox.Claims) -> None:
-        async with self._sessions() as session:
-            prepared = await self._preparer.prepare(session, claims.rows)
+        prepared = await self._prepare(claims.rows)
         for row in claims.rows:
             task = asyncio.create_task(self._deliver(claims.token, row, prepared[row.delivery_id]))
             self._under_way.add(task)
             self._destinations[row.destination] += 1
             task.add_done_callback(self._under_way.discard)
+
+    async def _prepare(self, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        """As the preparer does; what breaks it is found by taking the rows one by one, and the others are sent."""
+        try:
+            async with self._sessions() as session:
+                return await self._preparer.prepare(session, rows)
+        except (DBAPIError, OSError):
+            raise
+        except Exception:
+            if len(rows) == 1:
+                log.exception("preparing_failed", delivery_id=rows[0].delivery_id, kind=rows[0].kind)
+                return {rows[0].delivery_id: Outcome(Ending.DEFERRED, "internal error")}
+        prepared: dict[int, Attempt | Outcome] = {}
+        for row in rows:
+            prepared.update(await self._prepare([row]))
+        return prepared
 
     async def _deliver(self, token: UUID, row: Row[Any], attempt: Attempt | Outcome) -> None:
         try:
