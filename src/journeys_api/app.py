@@ -176,8 +176,3 @@ def create_app(
         with_worker: whether a worker runs beside it, from the application's start to its end.
     """
     return Application(settings, clock=clock or SystemClock(), processes=processes, with_worker=with_worker)
-
-
-def app_from_environment() -> Application:
-    """The application of one of several server processes: everything comes from `JOURNEYS_…`."""
-    return create_app(Settings())
