@@ -39,3 +39,22 @@ async def test_an_odd_value_is_taken_or_refused(world: World, admin: Client, mad
                 failed.append((_name(param), value))
 
     assert failed == []
+
+
+MANY = ",".join(str(number) for number in range(700_000_000, 700_040_000))
+"""More ids than the database takes parameters in one statement."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [made for made in COMMANDS.values() if any(param.refers_to for param in made.params)],
+    ids=lambda made: made.name,
+)
+async def test_forty_thousand_ids_are_taken_or_refused(world: World, admin: Client, made: Command) -> None:
+    client = admin.at("legacy") if made.scope is Scope.ADMIN else world.client
+    given = world.parameters(made)
+
+    naming = [param.wire for param in made.params if param.refers_to]
+    answers = [await client.call(made.name, **{**given, wire: many}) for wire in naming for many in (MANY, f"[{MANY}]")]
+
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []

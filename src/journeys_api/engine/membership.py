@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, BigInteger, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.engine import admissions, records
@@ -36,9 +36,11 @@ class NoJourneyLeft(JourneyNotFound):
 
 
 async def _locked_journeys(session: AsyncSession, *, owner_id: int, journey_ids: Sequence[int]) -> dict[int, Journey]:
+    # one parameter however many ids a caller sends: the driver takes no more than 32,767
+    wanted = any_(literal(list(journey_ids), ARRAY(BigInteger)))
     statement = (
         select(Journey)
-        .where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None), Journey.journey_id.in_(journey_ids))
+        .where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None), Journey.journey_id == wanted)
         .order_by(Journey.journey_id)
         .with_for_update(read=True)
     )

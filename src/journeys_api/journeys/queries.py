@@ -2,8 +2,21 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CollectionAggregate,
+    Select,
+    any_,
+    bindparam,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.journeys.errors import JourneyNotFound
@@ -14,6 +27,11 @@ from journeys_api.models import Journey, JourneyAction, SubscriberList
 def owned_journeys(owner_id: int) -> Select[Journey]:
     """The only way to a journey: whatever is built on this stays within one account, and without the deleted."""
     return select(Journey).where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None))
+
+
+def _any_of(ids: Collection[int]) -> CollectionAggregate[Any]:
+    # one parameter however many ids a caller sends: the driver takes no more than 32,767
+    return any_(literal(list(ids), ARRAY(BigInteger)))
 
 
 def owned_actions(owner_id: int, journey_id: int) -> Select[JourneyAction]:
@@ -103,7 +121,7 @@ async def remove_actions(
             .where(
                 JourneyAction.journey_id == journey_id,
                 JourneyAction.owner_id == owner_id,
-                JourneyAction.action_id.in_(action_ids),
+                JourneyAction.action_id == _any_of(action_ids),
             )
             .values(removed_at=now),
             execution_options={"synchronize_session": False},
@@ -116,7 +134,7 @@ async def delete_journeys(
     """Mark the account's journeys among these as deleted; the ids of those that were there."""
     statement = (
         update(Journey)
-        .where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None), Journey.journey_id.in_(journey_ids))
+        .where(Journey.owner_id == owner_id, Journey.deleted_at.is_(None), Journey.journey_id == _any_of(journey_ids))
         .values(deleted_at=now, status="Disabled")
         .returning(Journey.journey_id)
         .execution_options(synchronize_session=False)
@@ -129,6 +147,6 @@ async def known_list_ids(session: AsyncSession, *, owner_id: int, list_ids: Coll
     if not list_ids:
         return set()
     statement = select(SubscriberList.list_id).where(
-        SubscriberList.owner_id == owner_id, SubscriberList.list_id.in_(list_ids)
+        SubscriberList.owner_id == owner_id, SubscriberList.list_id == _any_of(list_ids)
     )
     return set(await session.scalars(statement))
