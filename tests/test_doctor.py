@@ -1,5 +1,9 @@
 """`journeys-api doctor` finds what is stuck, and nothing where all moves."""
 
+import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from io import StringIO
@@ -166,3 +170,33 @@ def test_the_table_shows_reasons_as_they_are() -> None:
 
     assert "[bold]x[/nonsense]: 1" in out.getvalue()
     assert "1 things are stuck." in out.getvalue()
+
+
+async def run_doctor(url: str) -> tuple[int, Any]:
+    """The command itself, on a database of an operator's: exit code and what it printed."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")},
+        "JOURNEYS_DATABASE_URL": url,
+        "JOURNEYS_SECRET_KEY": "secret-key-of-the-tests",
+        "JOURNEYS_ADMIN_API_KEY": "admin-key-of-the-tests",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "journeys_api.cli", "doctor", "--json", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    return process.returncode or 0, json.loads(printed)
+
+
+async def test_the_command_ends_with_1_only_when_something_is_stuck(make_database: Any, template: str) -> None:
+    url = await make_database(template)
+    healthy = await run_doctor(url)
+    engine = make_engine(url, pool_size=1, statement_timeout=timedelta(seconds=10))
+    async with engine.begin() as connection:
+        await connection.execute(text(delivery(1, "state", "'pending'").rstrip(";")))
+    await engine.dispose()
+
+    sick = await run_doctor(url)
+
+    assert healthy[0] == 0
+    assert sick[0] == 1
+    assert [each["name"] for each in sick[1] if each["is_stuck"]] == ["deliveries_overdue"]
