@@ -11,8 +11,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
-# Not compiled ahead: that takes longer than all the rest, and most of it is never imported.
-INSTALL = $(BIN)/python -m pip install --quiet --quiet --no-compile --disable-pip-version-check -c constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: serve test lint check fuzz bench
 
