@@ -61,6 +61,18 @@ async def test_people_on_a_removed_action_go_to_the_next_surviving_one(
     assert await work.ends(journey_id) == [("completed", None)]
 
 
+async def test_who_is_reseated_goes_on_at_once(api: Client, audience: Audience, work: Work, address: str) -> None:
+    journey_id = await running(api, WAIT, DEBUG)
+    await audience.enter(journey_id, await audience.subscribe(address))
+    await work.run()
+
+    await put(api, journey_id, (await actions_of(api, journey_id))[1:])
+    await work.run()
+
+    assert await work.steps(journey_id) == [("Debug", "done", None)]
+    assert await work.ends(journey_id) == [("completed", None)]
+
+
 async def test_without_a_next_action_they_end_and_do_not_complete(
     api: Client, audience: Audience, work: Work, address: str
 ) -> None:

@@ -25,7 +25,8 @@ async def let_run(session: AsyncSession, journey: Journey, *, now: datetime) -> 
             "INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at) "
             "SELECT shard, :journey, :owner, :now FROM generate_series(0, :last) AS shard "
             "WHERE EXISTS (SELECT FROM timers t WHERE t.shard = shard.shard AND t.journey_id = :journey) "
-            "ON CONFLICT (shard, journey_id) DO NOTHING"
+            "ON CONFLICT (shard, journey_id) DO UPDATE "
+            "SET next_due_at = least(runnable_journeys.next_due_at, excluded.next_due_at)"
         ),
         parameters,
     )
