@@ -35,7 +35,8 @@ OWED_AT = datetime(2026, 1, 2, tzinfo=UTC)
     ],
 )
 def test_the_ladder_of_each_kind(kind: str, waits: list[int]) -> None:
-    now, found = OWED_AT, []
+    now = OWED_AT
+    found: list[int] = []
     while True:
         again = retry_at(kind, attempts=len(found) + 1, created_at=OWED_AT, now=now)
         if again is None:
