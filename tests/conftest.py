@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,17 +45,18 @@ def shared_spec() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a real server: JOURNEYS_TEST_DATABASE_URL, or an embedded one of this test process."""
     given = os.environ.get("JOURNEYS_TEST_DATABASE_URL")
     if given:
         yield given
         return
-    # fsync off: these databases live as long as the run; tests of durability start servers of their own
-    with EmbeddedPostgres(
-        tmp_path_factory.mktemp("postgres"), parameters={"fsync": "off", "full_page_writes": "off"}
-    ).own() as url:
-        yield url
+    # not in pytest's own folder: every other run that starts closes that to the user the server runs as
+    with tempfile.TemporaryDirectory(prefix="journeys-test-", ignore_cleanup_errors=True) as directory:
+        # fsync off: these databases live as long as the run; tests of durability start servers of their own
+        parameters = {"fsync": "off", "full_page_writes": "off"}
+        with EmbeddedPostgres(Path(directory), parameters=parameters).own() as url:
+            yield url
 
 
 def _plain(url: str) -> str:
