@@ -48,8 +48,9 @@ _NOTES = ("Source:", "Raises:", "Args:", "Returns:")
 
 
 def noun(command: Command) -> str:
-    """The heading that the command stands under: the package that declares it."""
-    return command.handler.__module__.split(".")[1]
+    """The heading that the command stands under: the package that declares it, the engine's under journeys."""
+    package = command.handler.__module__.split(".")[1]
+    return "journeys" if package == "engine" else package.replace("_", " ")
 
 
 def callers(command: Command) -> str:
