@@ -20,6 +20,7 @@ from journeys_api.models import (
     Tag,
     User,
     UserGroup,
+    WebsiteEvent,
 )
 
 
@@ -184,6 +185,7 @@ async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequen
     tags = select(Tag.tag_id).where(Tag.owner_id == owner_id, Tag.list_id == doomed)
     for statement in (
         delete(SubscriberTag).where(SubscriberTag.owner_id == owner_id, SubscriberTag.tag_id.in_(tags)),
+        delete(WebsiteEvent).where(WebsiteEvent.owner_id == owner_id, WebsiteEvent.list_id == doomed),
         delete(Subscriber).where(Subscriber.owner_id == owner_id, Subscriber.list_id == doomed),
         delete(Tag).where(Tag.owner_id == owner_id, Tag.list_id == doomed),
         delete(Segment).where(Segment.owner_id == owner_id, Segment.list_id == doomed),

@@ -49,6 +49,7 @@ from journeys_api.models.engine_queue import (
 from journeys_api.models.journeys import Journey, JourneyAction, JourneyStatus
 from journeys_api.models.segments import Segment
 from journeys_api.models.stats import ActionDay, ActionTotals, JourneyTotals, MailCounters
+from journeys_api.models.website_events import WebsiteEvent, WebsiteEventKind, WebsiteEventProperty
 
 __all__ = [
     "SHARDS",
@@ -100,4 +101,7 @@ __all__ = [
     "TriggerEvent",
     "User",
     "UserGroup",
+    "WebsiteEvent",
+    "WebsiteEventKind",
+    "WebsiteEventProperty",
 ]
