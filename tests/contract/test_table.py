@@ -11,7 +11,7 @@ from journeys_api.strict_json import fold
 
 EVERY = pytest.mark.parametrize("made", COMMANDS.values(), ids=lambda made: made.name)
 STATUSES = {400, 403, 404, 409, 410, 422, 500, 502}
-NO_RECORDS = {"SSOID", "SenderIDs", "RelTemplateID", "CampaignID", "AutoResponderID"}
+NO_RECORDS = {"SSOID", "SenderIDs", "RelTemplateID", "CampaignID", "AutoResponderID", "ID", "UUID"}
 """Names that end like an id and name nothing that is kept here."""
 
 

@@ -12,6 +12,7 @@ from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
 from journeys_api.tags import commands as tags
 from journeys_api.tracking import commands as tracking
+from journeys_api.website_events import commands as website_events
 
 MODULES = (
     accounts,
@@ -26,4 +27,5 @@ MODULES = (
     suppressions,
     tags,
     tracking,
+    website_events,
 )

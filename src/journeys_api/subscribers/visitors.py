@@ -1,0 +1,61 @@
+"""Who a visitor of a website is: subscribers by what a page knows of them."""
+
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.fields import service as fields
+from journeys_api.models import CustomField, GlobalValues, Subscriber, SubscriberList
+from journeys_api.subscribers import queries
+
+_ADDRESS_HASH = text(r"sha256(CAST(replace(subscribers.email_address, '\', '\\') AS bytea)) = :address_hash")
+"""As the index `ix_subscribers_address_sha256` has it: a cast to bytea reads backslashes, `convert_to` has no index."""
+
+
+async def of_address(session: AsyncSession, *, owner_id: int, list_id: int | None, address: str) -> Subscriber | None:
+    """Who has the address, in any case, on a list; without one, on the only list of the account that has it."""
+    found = queries.owned_subscribers(owner_id).where(queries.has_address(address))
+    if list_id is not None:
+        found = found.where(Subscriber.list_id == list_id)
+    else:
+        # through the lists: the unique index leads with them
+        found = found.where(
+            Subscriber.list_id.in_(select(SubscriberList.list_id).where(SubscriberList.owner_id == owner_id))
+        )
+    people = list(await session.scalars(found.limit(2)))
+    return people[0] if len(people) == 1 else None
+
+
+async def of_address_hash(
+    session: AsyncSession, *, owner_id: int, list_id: int | None, address_hash: bytes
+) -> Subscriber | None:
+    """Whose address, as it was given, has the SHA-256; without a list, if it is on one list of the account only."""
+    found = queries.owned_subscribers(owner_id).where(_ADDRESS_HASH.bindparams(address_hash=address_hash))
+    if list_id is not None:
+        found = found.where(Subscriber.list_id == list_id)
+    people = list(await session.scalars(found.order_by(Subscriber.subscriber_id).limit(2)))
+    return people[0] if len(people) == 1 else None
+
+
+async def of_identifier(session: AsyncSession, *, owner_id: int, list_id: int, value: str) -> Subscriber | None:
+    """Who on a list has the value in its unique-identifier field, of several fields the first, of several people too.
+
+    Source: AC 7.3.
+    """
+    known = await fields.fields_of_list(session, owner_id=owner_id, list_id=list_id)
+    identifying = next((each for each in known if each.is_unique_identifier), None)
+    if identifying is None:
+        return None
+    found = queries.owned_subscribers(owner_id).where(
+        Subscriber.list_id == list_id, _has_value(identifying, owner_id, value)
+    )
+    return await session.scalar(found.order_by(Subscriber.subscriber_id).limit(1))
+
+
+def _has_value(identifying: CustomField, owner_id: int, value: str) -> ColumnElement[bool]:
+    wanted = {str(identifying.field_id): value}
+    if identifying.list_id:
+        return Subscriber.custom_values.contains(wanted)
+    addresses = select(GlobalValues.email_address).where(
+        GlobalValues.owner_id == owner_id, GlobalValues.custom_values.contains(wanted)
+    )
+    return func.lower(Subscriber.email_address).in_(addresses)

@@ -1,0 +1,161 @@
+"""The commands of website events (AC 2.9)."""
+
+import json
+from typing import Any
+
+from journeys_api.commands.call import Body, Call
+from journeys_api.commands.reading import Reader, Unreadable, bounded_text, email_address, identifier, mapping
+from journeys_api.commands.registry import (
+    HUNDRED_A_MINUTE,
+    Envelope,
+    Limit,
+    Param,
+    Reading,
+    Refusal,
+    command,
+    invalid,
+    missing,
+    not_found,
+)
+from journeys_api.lists.errors import ListNotFound
+from journeys_api.models import WebsiteEventKind
+from journeys_api.website_events import service
+from journeys_api.website_events.kinds import kind_of, text_of
+from journeys_api.website_events.service import LONGEST_NAME, Tracked
+
+MOST_BYTES = 64 * 1024
+MOST_PROPERTIES = 100
+
+
+def _properties(value: Any) -> dict[str, Any]:
+    read = mapping(value)
+    if len(read) > MOST_PROPERTIES or any(len(name) > LONGEST_NAME for name in read):
+        raise Unreadable
+    if len(json.dumps(read, ensure_ascii=False, separators=(",", ":")).encode()) > MOST_BYTES:
+        raise Unreadable
+    return read
+
+
+_bounded_object = Reader(_properties, {"type": "object", "maxProperties": MOST_PROPERTIES})
+_name = bounded_text(LONGEST_NAME)
+_CONVERSION = {8: "conversion-id", 9: "conversion-name", 10: "conversion-value"}
+
+
+def _check(reading: Reading) -> None:
+    if not reading.has("event") or reading["event"] is None:
+        return
+    kind = kind_of(reading["event"])
+    if kind is WebsiteEventKind.IDENTIFY and not any(map(reading.has, ("email_address", "external_id", "uuid"))):
+        reading.refuse(6)
+    if kind is WebsiteEventKind.CONVERSION:
+        for code, name in _CONVERSION.items():
+            if text_of(reading["properties"], name) == "":
+                reading.refuse(code)
+        if len(text_of(reading["properties"], "conversion-id")) > LONGEST_NAME:
+            reading.refuse(8, f"longer than {LONGEST_NAME} characters")
+
+
+@command(
+    "event.track",
+    routes=[("POST", "/api/v1/event")],
+    limit=Limit(5000, 60),
+    envelope=Envelope.ERRORS,
+    params=[
+        Param(
+            "ListID",
+            "list_id",
+            identifier,
+            invalid=4,
+            also=("SubscriberListID",),
+            doc="Whose visitor",
+            refers_to="list",
+        ),
+        Param(
+            "Event",
+            "event",
+            _name,
+            missing=5,
+            invalid=5,
+            doc="`page_view`, `identify`, `conversion`; any other name is a custom event",
+        ),
+        Param("Email", "email_address", email_address, invalid=7, doc="The visitor's address; never a hash"),
+        Param(
+            "ID",
+            "external_id",
+            _name,
+            doc="The value of the list's unique-identifier field, or the SHA-256 of the address in hex digits",
+        ),
+        Param("UUID", "uuid", _name, doc="The visitor's id; one is made when nothing says who it is"),
+        Param(
+            "Properties",
+            "properties",
+            _bounded_object,
+            default={},
+            doc="Of the event: at most 100, in 64 KiB. `isTest`: nothing is kept; `isSilent`: no journey is told. "
+            "A conversion needs `conversion-id`, `conversion-name` and `conversion-value`",
+        ),
+        Param(
+            "IdentifyProperties",
+            "identify_properties",
+            _bounded_object,
+            default={},
+            doc="Custom values by merge-tag alias or `CustomField<ID>`, of an identify event or a new address",
+        ),
+    ],
+    refusals=[
+        invalid(4, "ListID"),
+        Refusal(5, "Missing event parameter"),
+        Refusal(6, "Missing email parameter"),
+        Refusal(7, "Invalid email parameter"),
+        *(Refusal(code, f"Missing {name} event property") for code, name in _CONVERSION.items()),
+    ],
+    errors={ListNotFound: 4},
+    check=_check,
+    title="Track a Website Event",
+    source="AC 2.9",
+    example={
+        "ListID": 123,
+        "Event": "page_view",
+        "Email": "jane@example.com",
+        "Properties": {"$current_url": "https://example.com/pricing"},
+    },
+    answer={"status": "success", "uuid": "", "external_id": "", "identify_event_sent": True},
+)
+async def event_track(call: Call, **given: Any) -> Body:
+    """Report what a visitor of a website did. Journeys with a `WebsiteEvent_…` trigger are told when the visitor is a
+    subscriber.
+
+    The visitor is known by `Email`, else by `ID`, else by a `UUID` that an earlier event tied to somebody. A new
+    `Email` on a list becomes a subscriber there, and an identify event is added; an `ID` makes nobody. Without
+    `ListID`, an address is looked for on all lists and counts when it is on one only. A conversion that is sent again,
+    with the same `conversion-id`, is kept once. Events of nobody known are kept under their `UUID`.
+    """
+    answer = await service.track(call.session, owner_id=call.owner_id, tracked=Tracked(**given), now=call.now)
+    return {
+        "status": "success",
+        "uuid": answer.uuid,
+        "external_id": given["external_id"] or "",
+        "identify_event_sent": answer.is_identify_sent,
+    }
+
+
+@command(
+    "website_events.properties",
+    routes=[("GET", "/api/v1/website_events.properties")],
+    permission="Subscribers.Get",
+    limit=HUNDRED_A_MINUTE,
+    envelope=Envelope.ERRORS,
+    params=[
+        Param("ListID", "list_id", identifier, missing=1, invalid=2, also=("SubscriberListID",), refers_to="list"),
+    ],
+    refusals=[missing(1, "ListID"), invalid(2, "ListID"), not_found(3, "List not found")],
+    errors={ListNotFound: 3},
+    title="Get Website Event Properties",
+    source="AC 2.9",
+    example={"ListID": 123},
+    answer={"ListID": 123, "Properties": {"pageView": ["$current_url", "$pageTitle"]}},
+)
+async def website_events_properties(call: Call, *, list_id: int) -> Body:
+    """The names of properties that events of a list have had, by event: what criteria of journeys may name."""
+    names = await service.property_names(call.session, owner_id=call.owner_id, list_id=list_id)
+    return {"ListID": list_id, "Properties": names}

@@ -1,0 +1,270 @@
+"""Rules of website events: who the visitor is, what is kept, and what journeys are told."""
+
+import re
+import uuid as uuids
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.accounts import service as accounts
+from journeys_api.fields import service as fields
+from journeys_api.fields import values as field_values
+from journeys_api.fields.errors import InvalidFieldValue
+from journeys_api.lists import service as lists
+from journeys_api.models import CustomField, Subscriber, SubscriberList, WebsiteEventKind
+from journeys_api.strict_json import fold
+from journeys_api.subscribers import service as subscribers
+from journeys_api.subscribers import subscriptions, visitors
+from journeys_api.subscribers.errors import AddressTaken, PreviouslyUnsubscribed, SubscriberLimitExceeded
+from journeys_api.subscribers.service import NewSubscriber, SubscriberChanges
+from journeys_api.trigger_events import Happened, record
+from journeys_api.website_events import queries
+from journeys_api.website_events.kinds import is_marked, kind_of, revenue_cents, text_of, without_marks
+
+SOURCE = "Website Event"
+REVENUE_HIT = "RevenueHit"
+LONGEST_NAME = 255
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An event as a page or a server reports it."""
+
+    event: str
+    list_id: int | None
+    email_address: str | None
+    external_id: str | None
+    uuid: str | None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    identify_properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> WebsiteEventKind:
+        """What journeys tell it apart by."""
+        return kind_of(self.event)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether journeys are told nothing."""
+        return is_marked(self.properties, "issilent")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of it."""
+
+    uuid: str
+    """The visitor's id: the one that was sent, or a new one for a visitor about whom nothing was."""
+    is_identify_sent: bool
+
+
+async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, now: datetime) -> Answer:
+    """Keep an event of a visitor, and tell journeys when the visitor is a subscriber.
+
+    A new address on a list makes a subscriber there, and an identify event of its own. Nobody is made for a hash, an
+    id or a visitor id, nor where the account's limit leaves no room. An event of nobody known is kept under its visitor
+    id and starts nothing.
+
+    Raises:
+        ListNotFound: no such list in this account.
+
+    Source: AC 2.9, JC 9.6.
+    """
+    target = None
+    if tracked.list_id is not None:
+        target = await lists.get_list(session, owner_id=owner_id, list_id=tracked.list_id)
+    if tracked.uuid is None and tracked.email_address is None and tracked.external_id is None:
+        tracked = replace(tracked, uuid=str(uuids.uuid4()))
+    answer = Answer(tracked.uuid or "", is_identify_sent=False)
+    if is_marked(tracked.properties, "istest"):
+        return answer
+    visitor = await _find(session, owner_id, tracked)
+    is_new = visitor is None and target is not None and tracked.email_address is not None
+    if is_new and target is not None:
+        visitor = await _create(session, target, tracked, now)
+        is_new = visitor is not None
+    is_identify = tracked.kind is WebsiteEventKind.IDENTIFY
+    if visitor is not None and is_identify and not is_new:
+        await _apply(session, visitor, tracked, now)
+    if is_new and not is_identify:
+        await _keep(session, owner_id, visitor, _implied(tracked), now)
+    await _keep(session, owner_id, visitor, tracked, now)
+    return replace(answer, is_identify_sent=visitor is not None and (is_new or is_identify))
+
+
+def _implied(tracked: Tracked) -> Tracked:
+    """The identify event that the server adds for an address it meets first in another event."""
+    marks = {"isSilent": True} if tracked.is_silent else {}
+    own = {"emailAddress": tracked.email_address, **marks}
+    return replace(tracked, event=WebsiteEventKind.IDENTIFY.value, properties=own)
+
+
+async def _find(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subscriber | None:
+    """Who the visitor is. The address decides alone where there is one, then the id, then the visitor id."""
+    if tracked.email_address is not None:
+        return await visitors.of_address(
+            session, owner_id=owner_id, list_id=tracked.list_id, address=tracked.email_address
+        )
+    if tracked.external_id is not None:
+        found = await _find_by_id(session, owner_id, tracked.list_id, tracked.external_id)
+        if found is not None:
+            return found
+    return None if tracked.uuid is None else await _find_by_uuid(session, owner_id, tracked)
+
+
+async def _find_by_id(session: AsyncSession, owner_id: int, list_id: int | None, external_id: str) -> Subscriber | None:
+    found = None
+    if list_id is not None:
+        found = await visitors.of_identifier(session, owner_id=owner_id, list_id=list_id, value=external_id)
+    if found is None and _SHA256.fullmatch(external_id):
+        found = await visitors.of_address_hash(
+            session, owner_id=owner_id, list_id=list_id, address_hash=bytes.fromhex(external_id)
+        )
+    return found
+
+
+async def _find_by_uuid(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subscriber | None:
+    last = await queries.last_identified(session, owner_id=owner_id, uuid=tracked.uuid or "")
+    if last is None:
+        return None
+    list_id, subscriber_id = last
+    known = await subscribers.find_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    if known is None or tracked.list_id in (None, list_id):
+        return known
+    return await subscribers.find_subscriber(
+        session, owner_id=owner_id, list_id=tracked.list_id or 0, address=known.email_address
+    )
+
+
+async def _create(session: AsyncSession, target: SubscriberList, tracked: Tracked, now: datetime) -> Subscriber | None:
+    """The subscriber that a new address becomes, with the list's opt-in; None: the account's limit leaves no room."""
+    _, group = await accounts.account_of(session, user_id=target.owner_id)
+    address = tracked.email_address or ""
+    given = NewSubscriber(
+        email_address=address,
+        status=subscriptions.status_of_newcomers(target, group),
+        subscribed_at=now,
+        subscription_ip=None,
+        unsubscribed_at=None,
+        unsubscription_ip=None,
+        opted_in_at=None,
+        bounce_type=None,
+        source=SOURCE,
+        source_ref=None,
+        custom_values=await _values(session, target.owner_id, target.list_id, tracked.identify_properties),
+        asks_for_confirmation=True,
+        applies_behaviors=not tracked.is_silent,
+    )
+    try:
+        return await subscribers.create_subscriber(
+            session, owner_id=target.owner_id, list_id=target.list_id, given=given, now=now
+        )
+    except (AddressTaken, PreviouslyUnsubscribed):  # somebody else was faster
+        return await subscribers.find_subscriber(
+            session, owner_id=target.owner_id, list_id=target.list_id, address=address
+        )
+    except SubscriberLimitExceeded:
+        return None
+
+
+async def _apply(session: AsyncSession, visitor: Subscriber, tracked: Tracked, now: datetime) -> None:
+    """Give a known subscriber the values that an identify event brings."""
+    given = await _values(session, visitor.owner_id, visitor.list_id, tracked.identify_properties)
+    if given:
+        await subscribers.update_subscriber(
+            session,
+            owner_id=visitor.owner_id,
+            list_id=visitor.list_id,
+            subscriber_id=visitor.subscriber_id,
+            changes=SubscriberChanges(custom_values=given, triggers_journeys=not tracked.is_silent),
+            now=now,
+        )
+
+
+async def _values(
+    session: AsyncSession, owner_id: int, list_id: int, properties: Mapping[str, Any]
+) -> dict[str, object]:
+    """Field id → value of the properties that name a field, by alias or as `CustomField<ID>`; the rest is dropped.
+
+    So is what a field cannot hold, and an empty value for a required one: an event of a page has nobody to refuse.
+    """
+    if not properties:
+        return {}
+    named = {fold(name): value for name, value in properties.items()}
+    found: dict[str, object] = {}
+    for each in await fields.fields_of_list(session, owner_id=owner_id, list_id=list_id):
+        for name in (each.merge_tag_alias, f"CustomField{each.field_id}"):
+            if name and fold(name) in named:
+                if _fits(each, named[fold(name)]):
+                    found[str(each.field_id)] = named[fold(name)]
+                break
+    return found
+
+
+def _fits(each: CustomField, value: object) -> bool:
+    try:
+        return bool(field_values.normalised(each, value)) or not each.is_required
+    except InvalidFieldValue:
+        return False
+
+
+async def _keep(
+    session: AsyncSession, owner_id: int, visitor: Subscriber | None, tracked: Tracked, now: datetime
+) -> None:
+    """Keep one event, and tell journeys unless it is silent, nobody's, or a conversion that is there already."""
+    if visitor is None and not tracked.uuid:
+        return
+    kind = tracked.kind
+    is_custom = kind is WebsiteEventKind.CUSTOM
+    name = tracked.event if is_custom else kind.value
+    properties = without_marks(tracked.properties)
+    if is_custom:
+        properties.setdefault("eventName", name)  # where criteria look for it
+    list_id = tracked.list_id if visitor is None else visitor.list_id
+    is_conversion = kind is WebsiteEventKind.CONVERSION
+    row = {
+        "owner_id": owner_id,
+        "list_id": list_id,
+        "subscriber_id": None if visitor is None else visitor.subscriber_id,
+        "kind": kind,
+        "name": name,
+        "uuid": tracked.uuid or "",
+        "conversion_id": text_of(properties, "conversion-id") if is_conversion else None,
+        "properties": properties,
+        "occurred_at": now,
+    }
+    if not await queries.insert_event(session, row):
+        return
+    if list_id is not None:
+        await queries.note_names(session, owner_id=owner_id, list_id=list_id, event_name=name, names=properties)
+    if visitor is not None and not tracked.is_silent:
+        await record(session, _happened(visitor, kind, name, properties), owner_id=owner_id, now=now)
+
+
+def _happened(visitor: Subscriber, kind: WebsiteEventKind, name: str, properties: Mapping[str, Any]) -> list[Happened]:
+    payload = {"Event": {"name": name, "Property": dict(properties)}}
+    found = [Happened(f"WebsiteEvent_{kind.value}", visitor.list_id, visitor.subscriber_id, 0, payload)]
+    cents = revenue_cents(properties) if kind is WebsiteEventKind.CONVERSION else 0
+    if cents:
+        hit = {**payload, "revenue_cents": cents}
+        found.append(Happened(REVENUE_HIT, visitor.list_id, visitor.subscriber_id, 0, hit))
+    return found
+
+
+async def property_names(session: AsyncSession, *, owner_id: int, list_id: int) -> dict[str, list[str]]:
+    """The names of properties that events of a list had, by event, both in alphabetical order.
+
+    Raises:
+        ListNotFound: no such list in this account.
+
+    Source: AC 2.9, JC 9.7.
+    """
+    await lists.get_list(session, owner_id=owner_id, list_id=list_id)
+    found: dict[str, list[str]] = {}
+    for event, name in sorted(await queries.names_of_list(session, owner_id=owner_id, list_id=list_id)):
+        found.setdefault(event, []).append(name)
+    return found
