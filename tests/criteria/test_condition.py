@@ -254,7 +254,7 @@ def evaluable(rules: Any, **about: Any) -> criteria.Criteria:
     [
         {"type": "suppressions", "operator": "exists"},
         {"type": "campaign-events", "operator": "opened", "value": ""},
-        {"type": "website-events", "event": "pageView", "operator": "did not happen"},
+        {"type": "website-events", "event": "pageView", "operator": "has not happened"},
         {"type": "segments", "operator": "does not belong to", "value": 9},
         {"type": "moon-phase"},
     ],

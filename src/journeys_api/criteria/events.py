@@ -1,4 +1,4 @@
-"""Comparisons of one property of an event (JC 4, 5.4), and the rules about events, of which none is kept yet."""
+"""Comparisons of one property of an event (JC 4, 5.4), and the rules about events that subscribers have had."""
 
 import json
 import re
@@ -8,11 +8,23 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select, Text, column, exists, func, literal, not_, select
+from sqlalchemy.orm import aliased
 
 from journeys_api.criteria import patterns, values
-from journeys_api.criteria.errors import CriteriaNotEvaluable
+from journeys_api.criteria.comparisons import (
+    Comparison,
+    DaysAround,
+    InstantWithin,
+    IsSet,
+    LikeText,
+    MatchesPattern,
+    Order,
+    OrderedText,
+    SameText,
+)
 from journeys_api.criteria.tree import Rule, Scope, Unevaluable
+from journeys_api.models import Subscriber, WebsiteEvent, WebsiteEventKind
 from journeys_api.strict_json import fold
 
 
@@ -140,27 +152,53 @@ HAPPENINGS: Mapping[str, bool] = {
 """Folded operators about whole events → whether the answer is turned round."""
 
 
+KINDS: Mapping[str, WebsiteEventKind] = {
+    "page_view": WebsiteEventKind.PAGE_VIEW,
+    "pageview": WebsiteEventKind.PAGE_VIEW,
+    "identify": WebsiteEventKind.IDENTIFY,
+    "conversion": WebsiteEventKind.CONVERSION,
+}
+"""Folded names of the events that are not custom ones."""
+
+
 @dataclass(frozen=True)
 class WebsiteEventRule(Rule):
     """The subscriber's website events: whether one of a kind happened (of late), or had a property so."""
 
     event: str
-    """As sent: `pageView`, `identify`, `conversion`, or the name of a custom one."""
+    """As sent: `pageView`, `identify`, `conversion`, the name of a custom one, or `customEvent` for any of those."""
     days: int | None
     """Only events of so many days up to now; None: ever."""
     parameter: str
-    test: PropertyTest | None
+    asked: Comparison | None
     """None: any event of the kind."""
     is_negated: bool
 
-    @property
-    def problem(self) -> str:
-        """Events are not kept yet."""
-        return "website events of subscribers are not kept by this server"
-
     def condition(self, scope: Scope) -> ColumnElement[bool]:
-        """Always raises, until there is a table of events: then an EXISTS over it, and `problem` goes."""
-        raise CriteriaNotEvaluable(self.problem)
+        """As `Rule.condition`: by index to the subscriber's events of the kind, whose properties are then read."""
+        happened = aliased(WebsiteEvent)
+        kind = KINDS.get(fold(self.event), WebsiteEventKind.CUSTOM)
+        asked = [
+            happened.owner_id == scope.owner_id,
+            happened.subscriber_id == Subscriber.subscriber_id,
+            happened.kind == kind,
+        ]
+        if kind is WebsiteEventKind.CUSTOM and fold(self.event) != fold(kind.value):
+            asked.append(func.lower(happened.name) == func.lower(literal(self.event, Text)))
+        if self.days is not None:
+            asked.append(InstantWithin(DaysAround(-self.days, 0)).holds(happened.occurred_at.expression, scope))
+        if self.asked is not None:
+            asked.append(exists(self._properties(happened, self.asked, scope)))
+        is_there = exists().where(*asked).correlate_except(happened)
+        return not_(is_there) if self.is_negated else is_there
+
+    def _properties(self, happened: Any, asked: Comparison, scope: Scope) -> Select[int]:
+        """The event's properties of the name, in whichever spelling, that are as asked."""
+        pairs = func.jsonb_each_text(happened.properties).table_valued(column("key", Text), column("value", Text))
+        names = {_letters(self.parameter), _letters(self.parameter.partition(".")[2] or self.parameter)}
+        letters = func.translate(func.lower(pairs.c.key), "-_", "")
+        value = func.coalesce(pairs.c.value, "")
+        return select(literal(1)).select_from(pairs).where(letters.in_(sorted(names)), asked.holds(value, scope))
 
 
 def read_website_events(rule: Mapping[str, Any]) -> Rule:
@@ -176,8 +214,21 @@ def read_website_events(rule: Mapping[str, Any]) -> Rule:
         return WebsiteEventRule(event, days, "", None, HAPPENINGS[fold(operator)])
     test = read_test(operator, rule.get("value"))
     parameter = values.filled(rule.get("event_parameter"))
-    asked = PropertyTest(test.test, test.text, is_negated=False)
-    return WebsiteEventRule(event, None, parameter, asked, test.is_negated)
+    return WebsiteEventRule(event, None, parameter, _comparison(test), test.is_negated)
+
+
+def _comparison(asked: PropertyTest) -> Comparison:
+    """What a test asks, as SQL over the property's text; negation left out."""
+    if asked.test is Test.IS_SET:
+        return IsSet()
+    if asked.test is Test.CONTAINS:
+        return LikeText(asked.text, before="%", after="%")
+    if asked.test is Test.MATCHES:
+        return MatchesPattern(patterns.for_postgresql(asked.text))
+    if asked.text == "":
+        return SameText("")
+    order = {Test.EQUALS: Order.EQUAL, Test.GREATER: Order.GREATER, Test.LESS: Order.LESS}[asked.test]
+    return OrderedText(order, asked.text, values.number(asked.text), None)
 
 
 def read_campaign_events(rule: Mapping[str, Any]) -> Rule:

@@ -4,16 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from journeys_api.criteria.events import property_text, property_value
+from journeys_api.criteria.events import KINDS, property_text, property_value
 from journeys_api.models import WebsiteEventKind
 from journeys_api.strict_json import fold
 
-_KINDS = {
-    "page_view": WebsiteEventKind.PAGE_VIEW,
-    "pageview": WebsiteEventKind.PAGE_VIEW,
-    "identify": WebsiteEventKind.IDENTIFY,
-    "conversion": WebsiteEventKind.CONVERSION,
-}
 _MARKS = ("istest", "issilent")
 _TRUE = ("1", "true", "yes", "on")
 MOST_CENTS = 2**53
@@ -22,7 +16,7 @@ MOST_CENTS = 2**53
 
 def kind_of(event: str) -> WebsiteEventKind:
     """The kind of an event by what it is called, in any case; what is not one of the known ones is custom."""
-    return _KINDS.get(fold(event), WebsiteEventKind.CUSTOM)
+    return KINDS.get(fold(event), WebsiteEventKind.CUSTOM)
 
 
 def is_marked(properties: Mapping[str, Any], mark: str) -> bool:
