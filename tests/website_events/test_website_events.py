@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 
 from journeys_api.app import Application
 from journeys_api.commands.registry import COMMANDS
-from journeys_api.models import TriggerEvent, WebsiteEvent
+from journeys_api.models import Subscriber, TriggerEvent, WebsiteEvent
+from journeys_api.subscribers import visitors
 from tests.conftest import Client, Maker
 from tests.subscribers.people import LARGEST_ID, create, get, limit_subscribers, make_field, make_list, statuses
 
@@ -198,6 +200,19 @@ async def test_a_visitor_is_known_by_a_hash_or_the_identifier_field(app: Applica
 
     assert (answer["external_id"], answer["uuid"]) == (hashed.upper(), "")
     assert [who for _, _, who, _ in await kept(app, api)] == [ann, ann, bob]
+
+
+async def test_a_hash_is_looked_up_in_its_index(app: Application) -> None:
+    # the planner takes an index of an expression only when both are written alike
+    statement = select(Subscriber.subscriber_id).where(visitors.has_address_hash(b"x" * 32))
+    query = statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+
+    async with app.sessions.begin() as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        connection = await session.connection()
+        plan = (await connection.exec_driver_sql(f"EXPLAIN {query}")).scalars().all()
+
+    assert "ix_subscribers_address_sha256" in "".join(plan)
 
 
 async def test_a_hash_makes_nobody(app: Application, api: Client) -> None:

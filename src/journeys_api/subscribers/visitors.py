@@ -1,14 +1,20 @@
 """Who a visitor of a website is: subscribers by what a page knows of them."""
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, LargeBinary, cast, func, literal, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.fields import service as fields
 from journeys_api.models import CustomField, GlobalValues, Subscriber, SubscriberList
 from journeys_api.subscribers import queries
 
-_ADDRESS_HASH = text(r"sha256(CAST(replace(subscribers.email_address, '\', '\\') AS bytea)) = :address_hash")
-"""As the index `ix_subscribers_address_sha256` has it: a cast to bytea reads backslashes, `convert_to` has no index."""
+
+def has_address_hash(address_hash: bytes) -> ColumnElement[bool]:
+    """Whose address has the SHA-256, written as the index `ix_subscribers_address_sha256` has it: that of
+    `convert_to` cannot be indexed, and a cast to bytea reads backslashes.
+    """
+    escaped = func.replace(Subscriber.email_address, literal_column(r"'\'"), literal_column(r"'\\'"))
+    condition: ColumnElement[bool] = func.sha256(cast(escaped, LargeBinary)) == literal(address_hash, LargeBinary)
+    return condition
 
 
 async def of_address(session: AsyncSession, *, owner_id: int, list_id: int | None, address: str) -> Subscriber | None:
@@ -29,7 +35,7 @@ async def of_address_hash(
     session: AsyncSession, *, owner_id: int, list_id: int | None, address_hash: bytes
 ) -> Subscriber | None:
     """Whose address, as it was given, has the SHA-256; without a list, if it is on one list of the account only."""
-    found = queries.owned_subscribers(owner_id).where(_ADDRESS_HASH.bindparams(address_hash=address_hash))
+    found = queries.owned_subscribers(owner_id).where(has_address_hash(address_hash))
     if list_id is not None:
         found = found.where(Subscriber.list_id == list_id)
     people = list(await session.scalars(found.order_by(Subscriber.subscriber_id).limit(2)))
