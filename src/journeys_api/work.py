@@ -83,7 +83,7 @@ class Worker:
             Sender(
                 self.sessions,
                 [DeliveryKind.SMS],
-                ShortMessages(egress, log_path=settings.data_dir / "sms.log"),
+                ShortMessages(egress, links, log_path=settings.data_dir / "sms.log"),
                 _HTTP,
                 clock=self._clock,
             ),

@@ -1,9 +1,9 @@
 """Short messages of journeys: from outbox rows to attempts."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,6 +20,10 @@ from journeys_api.delivery.sms.parts import parts
 from journeys_api.delivery.sms.phone_numbers import normalise
 from journeys_api.journeys.action_types import SendSMSParameters
 from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
+from journeys_api.tracking.links import Links
+from journeys_api.tracking.short_links import target_of
+
+DEFAULT_EXPIRY_HOURS = 72
 
 
 class _Refused(Exception):
@@ -29,8 +33,9 @@ class _Refused(Exception):
 class ShortMessages:
     """Prepares attempts at short messages."""
 
-    def __init__(self, egress: Egress, *, log_path: Path) -> None:
+    def __init__(self, egress: Egress, links: Links, *, log_path: Path) -> None:
         self._egress = egress
+        self._links = links
         self._log_path = log_path
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
@@ -57,7 +62,7 @@ class ShortMessages:
                 if parameters is None or subscriber is None:
                     raise _Refused("the message is gone")
                 gateway = _usable(gateways.get(parameters.gateway_id or 0), row.owner_id)
-                message = _message(row, parameters, subscriber, audience, gateway)
+                message = _message(row, parameters, subscriber, audience, gateway, self._links)
                 sender = gateway_for(gateway.kind, gateway.credentials, self._egress, self._log_path)
                 prepared[row.delivery_id] = _attempt(sender, message)
             except (_Refused, GatewayUnusable) as error:
@@ -92,6 +97,7 @@ def _message(
     subscriber: Subscriber,
     audience: Audience,
     gateway: SmsGateway,
+    links: Links,
 ) -> Sms:
     number = telephone_number(subscriber, audience)
     if number is None:
@@ -101,7 +107,7 @@ def _message(
         time_zone=audience.users[row.owner_id][0].time_zone,
         seed=row.delivery_id,
         values={**audience.values(subscriber), "Event": row.payload.get("Event", {})},
-        link=_link(parameters) if parameters.include_link is True else "",
+        link=_link(row, parameters, links),
     )
     template = personalization.compile(parameters.message or "")
     if template.unreadable_tags(context):
@@ -128,17 +134,10 @@ def telephone_number(subscriber: Subscriber, audience: Audience) -> str | None:
     return normalise(value) if value else None
 
 
-def _link(parameters: SendSMSParameters) -> str:
-    """The link of the message with its UTM marks."""
-    pieces = urlsplit(parameters.link_url or "")
-    marks = [
-        (f"utm_{name}", value)
-        for name, value in (
-            ("source", parameters.link_utm_source),
-            ("medium", parameters.link_utm_medium),
-            ("campaign", parameters.link_utm_campaign),
-        )
-        if value
-    ]
-    query = urlencode([*parse_qsl(pieces.query, keep_blank_values=True), *marks])
-    return urlunsplit(pieces._replace(query=query))
+def _link(row: Row[Any], parameters: SendSMSParameters, links: Links) -> str:
+    """The short link of the message; empty when the action switches links off or has no address to lead to."""
+    if parameters.include_link is not True or target_of(parameters) is None:
+        return ""
+    hours = parameters.link_expiry_hours or DEFAULT_EXPIRY_HOURS
+    # from when the message was owed, so that a retry says the same
+    return links.short(row, expires_at=row.created_at + timedelta(hours=hours))

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -26,6 +27,7 @@ class Kind(Enum):
     BROWSER = "b"
     FORWARD = "f"
     REPORT_ABUSE = "a"
+    SHORT = "s"
 
 
 def sign(key: bytes, kind: Kind, *numbers: int) -> str:
@@ -82,6 +84,10 @@ class Links:
     def reject(self, delivery: Any) -> str:
         """Leads to a page that rejects it."""
         return self._url(Kind.REJECT, delivery.owner_id, delivery.list_id, delivery.subscriber_id)
+
+    def short(self, delivery: Any, *, expires_at: datetime) -> str:
+        """Leads on to the link of the delivery's short message, until then."""
+        return self._url(Kind.SHORT, delivery.owner_id, delivery.delivery_id, int(expires_at.timestamp()))
 
     def _url(self, kind: Kind, *numbers: int) -> str:
         return url_of(self.public_url, kind, sign(self._key, kind, *numbers))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
@@ -23,6 +23,7 @@ from journeys_api.models import SubscriberList
 from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
 from journeys_api.tracking.links import Kind, read
+from journeys_api.tracking.short_links import short_link_target
 
 MOST_BODY = 16 * 1024
 _SAFE = ("https://", "http://")
@@ -105,6 +106,22 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
     Args:
         key: the server's secret key, which the links were signed by.
     """
+
+    @pages.api_route(f"/t/{Kind.SHORT.value}/{{token}}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def lead_on(token: str) -> Response:
+        """The link of a short message: on to its target, read from the message's action and never from the URL."""
+        numbers = read(key, Kind.SHORT, token)
+        if numbers is None or len(numbers) != 3:
+            return _nothing()
+        owner_id, delivery_id, expires = numbers
+        if clock.now().timestamp() > expires:
+            return _answer("Too late", "This link has expired.", status=410)
+        async with sessions() as session:
+            target = await short_link_target(session, owner_id=owner_id, delivery_id=delivery_id)
+        if target is None:
+            return _nothing()
+        headers = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        return RedirectResponse(target, 302, headers=headers)
 
     @pages.api_route("/t/{letter}/{token}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
     async def follow(request: Request, letter: str, token: str) -> HTMLResponse:
