@@ -399,3 +399,16 @@ async def test_events_of_one_person_are_read_in_their_order(
     await work.run()
 
     assert await work.ends(waiting) == [("exited", "left by a journey"), ("active", None)]
+
+
+async def test_starting_a_disabled_journey_is_refused_with_the_reason(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    target = int((await api.ok("journey.create", Name="Asleep"))["JourneyID"])
+    journey_id = await running(api, {"Action": "StartJourney", "TargetJourneyID": target})
+
+    await audience.enter(journey_id, await audience.subscribe("eve@example.com"))
+    await work.run()
+
+    assert await work.ends(target) == []
+    assert await work.refusals(target) == ["the journey is not enabled"]

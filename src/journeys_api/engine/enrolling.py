@@ -25,6 +25,7 @@ from journeys_api.segments.service import criteria_of_segments
 from journeys_api.trigger_events import EXIT, MAX_DEPTH, START, Happened, record
 
 INACTIVE = "active already"
+NOT_ENABLED = "the journey is not enabled"
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,15 @@ async def enroll_events(session: AsyncSession, *, shard: int, limit: int, now: d
 
 async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: datetime) -> None:
     journeys = await _waiting_journeys(session, events)
-    if not journeys:
-        return
+    enabled = {journey.journey_id for journey in journeys}
+    refused = [
+        Refused(event.owner_id, event.subject_id, event.list_id, event.subscriber_id, event.kind, NOT_ENABLED)
+        for event in events
+        if event.kind == START and event.subject_id not in enabled
+    ]
     matcher = Matcher(journeys)
     people = await admissions.living(session, {(event.owner_id, event.subscriber_id) for event in events})
     candidates: dict[int, list[Candidate]] = defaultdict(list)
-    refused: list[Refused] = []
     for event in events:
         person = people.get((event.owner_id, event.subscriber_id))
         for journey in matcher.matching(event):
