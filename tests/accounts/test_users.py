@@ -512,7 +512,7 @@ def filled(table: Table, known: dict[str, Any]) -> dict[str, Any]:
 async def own_something(app: Application, account: Account) -> None:
     """Give the account a row in every table that holds rows of accounts, and a second subscriber."""
     own: dict[str, Any] = {"owner_id": account.user_id, "field_type": "Single line"}
-    kinds = {"journey_jobs": "end", "deliveries": "mail"}
+    kinds = {"journey_jobs": "end", "deliveries": "mail", "website_events": "pageView"}
     states = {"subscribers": "Subscribed", "sender_domains": "Enabled"}
     async with app.sessions.begin() as session:
         for table in of_accounts():

@@ -143,4 +143,4 @@ def test_no_pattern_makes_events_wait(pattern: str) -> None:
 
     assert not any(criteria.matches_event(rules, {"p": "a" * 8191 + "!"}) for _ in range(1000))
 
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10

@@ -269,7 +269,7 @@ NOWHERE = "postgresql://u:hunter2@127.0.0.1:1/nothing"
     [
         ({"JOURNEYS_DATABASE_URL": NOWHERE}, "JOURNEYS_SECRET_KEY is not set"),
         ({"JOURNEYS_DATABASE_URL": NOWHERE, "JOURNEYS_SECRET_KEY": "s" * 32}, "JOURNEYS_ADMIN_API_KEY is not set"),
-        ({"JOURNEYS_ADMIN_API_KEY": "short-hunter2"}, "JOURNEYS_ADMIN_API_KEY: must have at least 16 characters"),
+        ({"JOURNEYS_ADMIN_API_KEY": "hunter2"}, "JOURNEYS_ADMIN_API_KEY: must have at least 8 characters"),
         ({"JOURNEYS_ADMIN_API_KEY": "changeme-changeme"}, "JOURNEYS_ADMIN_API_KEY is the one from an example"),
         ({"JOURNEYS_SECRET_KEY": "your-secret-key-here"}, "JOURNEYS_SECRET_KEY is the one from an example"),
         ({"JOURNEYS_DATABASE_URL": "mysql://u:hunter2@h/d", **KEYS}, "JOURNEYS_DATABASE_URL must be a URL such as"),

@@ -100,6 +100,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("piece", BOMBS.values(), ids=BOMBS.keys())
 def test_parsing_time_grows_with_the_length_and_no_faster(piece: str) -> None:
     def seconds(size: int) -> float:
@@ -112,6 +113,7 @@ def test_parsing_time_grows_with_the_length_and_no_faster(piece: str) -> None:
     assert seconds(MEGABYTE // 10) < max(seconds(MEGABYTE // 100), 0.005) * 50
 
 
+@pytest.mark.fuzz
 def test_an_ordinary_megabyte_is_parsed_within_a_second() -> None:
     row = (
         '<td style="padding:0;color:#fff" class="x y"><a href="https://x.example/a?b={{ Subscriber:EmailAddress }}">'
