@@ -6,6 +6,7 @@ from journeys_api.engine import commands as engine
 from journeys_api.fields import commands as fields
 from journeys_api.journeys import action_commands as journey_actions
 from journeys_api.journeys import commands as journeys
+from journeys_api.journeys import copy_commands as journey_copies
 from journeys_api.lists import commands as lists
 from journeys_api.segments import commands as segments
 from journeys_api.subscribers import commands as subscribers
@@ -21,6 +22,7 @@ MODULES = (
     fields,
     journeys,
     journey_actions,
+    journey_copies,
     lists,
     segments,
     subscribers,

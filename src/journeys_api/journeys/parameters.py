@@ -21,6 +21,8 @@ from journeys_api.journeys.triggers import Fault, Sent, Trigger
 from journeys_api.stats.windows import MAX_DAYS, Window, WindowReversed, WindowTooLong, window
 
 PERMISSION = "Campaign.Create"
+SHOWN = {"JourneyID": "456", "JourneyName": "Welcome Series", "Trigger": "ListSubscription"}
+"""The journey of the contract's examples."""
 
 JOURNEY_ID = Param(
     "JourneyID", "journey_id", identifier, missing=1, invalid=2, refers_to="journey", doc="ID of the journey"

@@ -1,6 +1,6 @@
 """Actions on the subscribers themselves: lists, tags, fields. Each is SQL over the whole group."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from journeys_api.delivery import personalization
 from journeys_api.delivery.contexts import load_audience
@@ -29,6 +29,23 @@ def _by_depth(people: Sequence[Person]) -> dict[int, list[Person]]:
     return grouped
 
 
+async def _changed_by(
+    standing: Standing, people: Sequence[Person], effect: Callable[..., Awaitable[set[int]]], **given: int
+) -> set[int]:
+    """Have an effect on the group, each part at the depth that it sets events off at; the subscribers it changed."""
+    changed: set[int] = set()
+    for depth, group in _by_depth(people).items():
+        changed |= await effect(
+            standing.session,
+            owner_id=standing.owner_id,
+            subscriber_ids=[person.subscriber_id for person in group],
+            now=standing.now,
+            depth=depth,
+            **given,
+        )
+    return changed
+
+
 async def _list(standing: Standing, list_id: int | None) -> SubscriberList:
     if not list_id:
         raise StepFailed("no list is chosen")
@@ -52,16 +69,7 @@ async def _require_tag(standing: Standing, tag_id: int | None) -> int:
 async def add_tag(standing: Standing, people: Sequence[Person], parameters: TargetTagParameters) -> Moves:
     """Tag the group; whoever carries the tag already, or is not on its list, goes on with that in the history."""
     tag_id = await _require_tag(standing, parameters.target_tag_id)
-    changed: set[int] = set()
-    for depth, group in _by_depth(people).items():
-        changed |= await effects.tag_many(
-            standing.session,
-            owner_id=standing.owner_id,
-            tag_id=tag_id,
-            subscriber_ids=[person.subscriber_id for person in group],
-            now=standing.now,
-            depth=depth,
-        )
+    changed = await _changed_by(standing, people, effects.tag_many, tag_id=tag_id)
     return _noted(people, changed, "tagged already, or not on the tag's list")
 
 
@@ -69,16 +77,7 @@ async def add_tag(standing: Standing, people: Sequence[Person], parameters: Targ
 async def remove_tag(standing: Standing, people: Sequence[Person], parameters: TargetTagParameters) -> Moves:
     """Take the tag off the group."""
     tag_id = await _require_tag(standing, parameters.target_tag_id)
-    changed: set[int] = set()
-    for depth, group in _by_depth(people).items():
-        changed |= await effects.untag_many(
-            standing.session,
-            owner_id=standing.owner_id,
-            tag_id=tag_id,
-            subscriber_ids=[person.subscriber_id for person in group],
-            now=standing.now,
-            depth=depth,
-        )
+    changed = await _changed_by(standing, people, effects.untag_many, tag_id=tag_id)
     return _noted(people, changed, "does not carry the tag")
 
 
@@ -112,16 +111,7 @@ async def subscribe(standing: Standing, people: Sequence[Person], parameters: Ta
 async def unsubscribe(standing: Standing, people: Sequence[Person], parameters: TargetListParameters) -> Moves:
     """Unsubscribe the group's addresses from a list, by that list's own rules."""
     target = await _list(standing, parameters.target_list_id)
-    left: set[int] = set()
-    for depth, group in _by_depth(people).items():
-        left |= await effects.unsubscribe_many(
-            standing.session,
-            owner_id=standing.owner_id,
-            list_id=target.list_id,
-            subscriber_ids=[person.subscriber_id for person in group],
-            now=standing.now,
-            depth=depth,
-        )
+    left = await _changed_by(standing, people, effects.unsubscribe_many, list_id=target.list_id)
     return _noted(people, left, "not subscribed to the list")
 
 
