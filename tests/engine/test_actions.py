@@ -565,6 +565,24 @@ async def test_a_refused_webhook_is_recorded_and_holds_nobody(
     assert "x-octeth-signature" not in server.calls[0].headers
 
 
+async def test_a_value_in_a_webhooks_address_stays_one_piece_of_it(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    field_id = await audience.field("Town")
+    async with serving() as server:
+        await running(
+            api,
+            {"Action": "Webhook", "WebhookURL": f"{server.url()}/{{{{ Subscriber:CustomField{field_id} }}}}?k=1"},
+            Trigger="ListSubscription",
+            Trigger_ListID=audience.list_id,
+        )
+        await audience.subscribe(address, **{f"CustomField{field_id}": "../x?y=@z"})
+        await work.run()
+
+    (call,) = server.calls
+    assert call.line.startswith("POST /hook/..%2Fx%3Fy%3D%40z?k=1 ")
+
+
 MISSING = 2**40
 LOST: list[tuple[dict[str, Any], str]] = [
     ({"Action": "SendEmail"}, "no email is chosen"),

@@ -67,8 +67,8 @@ def _hook(
         },
     )
 
-    def filled(template: str) -> str:
-        return personalization.compile(template).render(context, mode=Mode.TEXT)
+    def filled(template: str, mode: Mode = Mode.TEXT) -> str:
+        return personalization.compile(template).render(context, mode=mode)
 
     found = audience.lists[subscriber.list_id]
     fields = audience.fields_of(row.owner_id, subscriber.list_id)
@@ -76,7 +76,8 @@ def _hook(
     security = parameters.security if isinstance(parameters.security, WebhookSecurity) else WebhookSecurity()
     is_signed = (security.method or "").upper() == "HMAC" and bool(security.secret_key)
     return webhooks.Hook(
-        url=filled(parameters.url or ""),
+        # a person's value stays one piece of the address: it must not choose the host or the path
+        url=filled(parameters.url or "", Mode.URL),
         body=webhooks.body(
             journey={
                 "JourneyID": journey.journey_id,
