@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """Mails that one worker begins to hand over in a second, at most; unset: as fast as the server takes them."""
 
     webhook_allow_private: bool = False
-    """Whether webhooks and SMS gateways may be at private and special addresses; for development."""
+    """Whether webhooks, SMS gateways and remote contents may be at private and special addresses; for development."""
 
     mail_dir: Path | None = None
     """The Maildir used without `smtp_url`; by default `mail` in the data directory."""

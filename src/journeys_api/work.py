@@ -20,6 +20,7 @@ from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.hooks import Hooks
 from journeys_api.delivery.mailers import ATTEMPT_SECONDS, POOL_SIZE, mailer_for
 from journeys_api.delivery.mails import Mails
+from journeys_api.delivery.remote_content import FETCH_DEADLINE, LONGEST_CONTENT, MAIL_DEADLINE, RemoteContents
 from journeys_api.delivery.sending import Pace, Sender
 from journeys_api.delivery.short_messages import ShortMessages
 from journeys_api.engine.worker import Engine
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between looks at the outbox without a notice."""
 RESCUE_EVERY = 10.0
-_MAIL = Pace(POOL_SIZE * 4, POOL_SIZE * 4, lease=timedelta(seconds=ATTEMPT_SECONDS + 60))
+_MAIL = Pace(POOL_SIZE * 4, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90))
 
 
@@ -65,6 +66,13 @@ class Worker:
         self._mailer = mailer_for(settings)
         links = Links(key, public_url=settings.links_url)
         egress = Egress(allow_private=settings.webhook_allow_private)
+        remote = RemoteContents(
+            Egress(
+                allow_private=settings.webhook_allow_private,
+                total_deadline=FETCH_DEADLINE,
+                max_response_bytes=LONGEST_CONTENT,
+            )
+        )
         mail_pace = _MAIL
         if settings.smtp_max_per_second:
             mail_pace = Pace(
@@ -75,7 +83,7 @@ class Worker:
             Sender(
                 self.sessions,
                 [DeliveryKind.CONFIRMATION, DeliveryKind.MAIL],
-                Mails(self._mailer, links, message_id_key=key),
+                Mails(self._mailer, links, remote, message_id_key=key),
                 mail_pace,
                 clock=self._clock,
             ),

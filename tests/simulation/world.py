@@ -14,9 +14,11 @@ from sqlalchemy import text
 from journeys_api.app import Application, create_app
 from journeys_api.clock import FrozenClock, SetClock
 from journeys_api.db import Sessions
+from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.mails import Mails
 from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.remote_content import RemoteContents
 from journeys_api.delivery.sending import Pace, Sender
 from journeys_api.models import DeliveryKind
 from journeys_api.settings import Settings
@@ -148,7 +150,8 @@ def sender_of(
     """What a worker sends mail by, with a mailer of ours."""
     assert settings.secret_key is not None
     key = settings.secret_key.get_secret_value().encode()
-    mails = Mails(mailer, Links(key, public_url=settings.links_url), message_id_key=key)
+    remote = RemoteContents(Egress(allow_private=False))
+    mails = Mails(mailer, Links(key, public_url=settings.links_url), remote, message_id_key=key)
     pace = Pace(64, 64, lease=timedelta(minutes=12))
     return kind(sessions, [DeliveryKind.CONFIRMATION, DeliveryKind.MAIL], mails, pace, clock=clock)
 

@@ -33,7 +33,7 @@ HEADER_BYTES: Final = 16 * 1024
 EXCERPT_BYTES: Final = 512
 MOST_ADDRESSES: Final = 3
 LONGEST_RETRY_AFTER: Final = 24 * 60 * 60
-_ANSWERED_HEADERS: Final = frozenset({"content-type", "date", "retry-after"})
+_ANSWERED_HEADERS: Final = frozenset({"content-encoding", "content-type", "date", "retry-after"})
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -66,7 +66,7 @@ class Response:
 
     status: int
     headers: Mapping[str, str]
-    """By lower-case name: `content-type`, `date`, `retry-after`, where they were sent."""
+    """By lower-case name: `content-encoding`, `content-type`, `date`, `retry-after`, where they were sent."""
     body: bytes
     is_complete: bool
     """False if the body was too long, too slow or broke off; the status counts all the same."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,8 @@ from journeys_api.delivery.contexts import Audience, Values, load_audience
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, Mailer
 from journeys_api.delivery.messages import Mail, envelope_for
 from journeys_api.delivery.outcomes import Ending, Outcome
-from journeys_api.delivery.personalization import Context, Mode, Template
+from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge, Template
+from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.delivery.sending import Attempt
 from journeys_api.journeys.action_types import Person, SendEmailParameters
 from journeys_api.models import (
@@ -39,6 +40,7 @@ If you did not ask for it, do nothing, or say so here:
 {{{ Link:Reject }}}
 """
 """What a double opt-in list without an email of its own sends; plain text."""
+CONFIRMATION_SUBJECT = "Please confirm your subscription"
 MOST_TEMPLATES = 2000
 
 
@@ -56,9 +58,10 @@ class _Sender:
 class Mails:
     """Prepares attempts at mails."""
 
-    def __init__(self, mailer: Mailer, links: Links, *, message_id_key: bytes) -> None:
+    def __init__(self, mailer: Mailer, links: Links, remote: RemoteContents, *, message_id_key: bytes) -> None:
         self._mailer = mailer
         self._links = links
+        self._remote = remote
         self._message_id_key = message_id_key
         self._templates: dict[str, Template] = {}
 
@@ -82,26 +85,19 @@ class Mails:
                 email = emails.get(row.email_id)
                 chosen = parameters.get(row.action_id)
                 _check_domain(row, chosen, domains)
-                mail = self._compose(row, subscriber, audience, email, chosen)
-                prepared[row.delivery_id] = self._attempt(envelope_for(mail, mail_from=mail.from_email))
-            except InvalidMail as error:
+                prepared[row.delivery_id] = self._attempt(row, subscriber, audience, email, chosen)
+            except (InvalidMail, RenderingTooLarge) as error:
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
         return prepared
 
-    def _attempt(self, envelope: Envelope) -> Attempt:
-        async def attempt() -> Outcome:
-            return await self._mailer.send(envelope)
-
-        return attempt
-
-    def _compose(
+    def _attempt(
         self,
         row: Row[Any],
         subscriber: Subscriber,
         audience: Audience,
         email: Email | None,
         chosen: SendEmailParameters | None,
-    ) -> Mail:
+    ) -> Attempt:
         is_confirmation = row.kind == DeliveryKind.CONFIRMATION.value
         if email is not None and (email.owner_id != row.owner_id or email.deleted_at is not None):
             email = None
@@ -116,8 +112,47 @@ class Mails:
             values={**values, **self._of_delivery(row)},
         )
         sender = _sender(email, chosen, audience, subscriber)
-        html, text = _contents(email)
-        unsubscribe = None if is_confirmation else self._links.unsubscribe(row)
+        bodies = self._bodies(email)
+
+        def envelope(bodies: Bodies, context: Context) -> Envelope:
+            mail = self._compose(row, subscriber, email, sender, bodies, context)
+            return envelope_for(mail, mail_from=mail.from_email)
+
+        if bodies.is_remote:
+            return self._attempt_when_fetched(bodies, context, envelope)
+        ready = envelope(bodies, context)
+
+        async def attempt() -> Outcome:
+            return await self._mailer.send(ready)
+
+        return attempt
+
+    def _attempt_when_fetched(
+        self, bodies: Bodies, context: Context, envelope: Callable[[Bodies, Context], Envelope]
+    ) -> Attempt:
+        """Fetches what lies elsewhere when the attempt is made: there is no transaction open then."""
+
+        async def attempt() -> Outcome:
+            try:
+                ready = envelope(*await self._remote.gather(bodies, context))
+            except ContentUnavailable as unavailable:
+                return Outcome(Ending.DEFERRED, str(unavailable))
+            except (InvalidMail, RenderingTooLarge) as error:
+                return Outcome(Ending.REFUSED, str(error))
+            return await self._mailer.send(ready)
+
+        return attempt
+
+    def _compose(
+        self,
+        row: Row[Any],
+        subscriber: Subscriber,
+        email: Email | None,
+        sender: _Sender,
+        bodies: Bodies,
+        context: Context,
+    ) -> Mail:
+        unsubscribe = None if row.kind == DeliveryKind.CONFIRMATION.value else self._links.unsubscribe(row)
 
         def filled(template: str, mode: Mode = Mode.HEADER) -> str:
             return self._template(template).render(context, mode=mode)
@@ -129,10 +164,10 @@ class Mails:
             from_email=from_email,
             to_name="",
             to_email=subscriber.email_address,
-            subject=filled(email.subject if email is not None else "Please confirm your subscription"),
+            subject=filled(email.subject if email is not None else CONFIRMATION_SUBJECT),
             date=row.claimed_at,
-            html=filled(html, Mode.HTML) or None,
-            text=filled(text, Mode.TEXT) or None,
+            html=bodies.html.render(context, mode=Mode.HTML) or None,
+            text=bodies.text.render(context, mode=Mode.TEXT) or None,
             pre_header=filled(email.pre_header_text, Mode.TEXT) if email is not None else "",
             reply_to=filled(sender.reply_to) or None,
             cc=tuple(filled(each) for each in sender.cc),
@@ -161,6 +196,26 @@ class Mails:
         domain = from_email.rpartition("@")[2].strip()
         host = domain if domain.isascii() and "." in domain else urlsplit(self._links.public_url).hostname
         return f"{row.delivery_id}.{mac}@{host or 'localhost'}"
+
+    def _bodies(self, email: Email | None) -> Bodies:
+        """The texts of an email, or of our own that asks for a confirmation; what its type does not have is empty.
+
+        Where a body has an address, what lies there is the body.
+        """
+        if email is None:
+            return Bodies(html=self._template(""), text=self._template(CONFIRMATION))
+        has_html, has_text = email.content_type is not ContentType.PLAIN, email.content_type is not ContentType.HTML
+        html_url, text_url = email.fetch_url.strip() * has_html, email.fetch_plain_url.strip() * has_text
+        html, text = email.html_content * has_html, email.plain_content * has_text
+        if not any((html, text, html_url, text_url)):
+            raise InvalidMail("the email has no content")
+        return Bodies(
+            html=self._template("" if html_url else html),
+            text=self._template("" if text_url else text),
+            html_url=self._template(html_url) if html_url else None,
+            text_url=self._template(text_url) if text_url else None,
+            lines=(self._template(email.subject), self._template(email.pre_header_text)),
+        )
 
     def _template(self, text: str) -> Template:
         """The parsed text; one is kept for each text in use."""
@@ -214,14 +269,3 @@ def _sender(
 
 def _addresses(people: list[Person] | str | None) -> tuple[str, ...]:
     return tuple(person.email for person in people if person.email) if isinstance(people, list) else ()
-
-
-def _contents(email: Email | None) -> tuple[str, str]:
-    """HTML and plain template of an email; the one that its content type does not have is empty."""
-    if email is None:
-        return "", CONFIRMATION
-    html = "" if email.content_type is ContentType.PLAIN else email.html_content
-    text = "" if email.content_type is ContentType.HTML else email.plain_content
-    if not html and not text:
-        raise InvalidMail("the email has no content")
-    return html, text

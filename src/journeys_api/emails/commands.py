@@ -150,7 +150,7 @@ _COLUMN_PARAMS = [
     Param("HTMLContent", "html_content", text, keeps_empty=True),
     Param("PlainContent", "plain_content", text, keeps_empty=True),
     Param("Mode", "mode", one_of("Unlayer", "Stripo", "Editor", "Empty", "Template", "Import"), invalid=4),
-    Param("FetchURL", "fetch_url", line, keeps_empty=True, doc="Where the HTML body is; kept and answered."),
+    Param("FetchURL", "fetch_url", line, keeps_empty=True, doc="Where the HTML body is; fetched for each mail."),
     Param("FetchPlainURL", "fetch_plain_url", line, keeps_empty=True, doc="Where the plain body is; likewise."),
     Param("ImageEmbedding", "image_embedding", switch),
     Param("RelTemplateID", "template_id", identifier, invalid=5, doc="Required with Mode `Template`; kept as given."),

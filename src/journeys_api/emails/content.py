@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from journeys_api.models import ContentType
+from journeys_api.models import ContentType, Email
 
 
 class ValidateScope(StrEnum):
@@ -143,3 +143,9 @@ def has_link(body: str, link: str) -> bool:
     if f"%Link:{link}%" in body:
         return True
     return re.search(rf"\{{\{{\s*(?:[\w-]+\s+)?Link:{link}\s*(?:\|[^{{}}]*)?\}}\}}", body, re.IGNORECASE) is not None
+
+
+def is_fetched(email: Email) -> bool:
+    """Whether texts of its mails come from other servers when they are sent."""
+    texts = (email.subject, email.pre_header_text, email.html_content, email.plain_content)
+    return bool(email.fetch_url or email.fetch_plain_url) or any("%RemoteContent" in text for text in texts)

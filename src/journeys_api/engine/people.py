@@ -85,7 +85,7 @@ class Owed:
     payload: Mapping[str, Any] = field(default_factory=dict)
     not_before: datetime | None = None
     destination: str = ""
-    """A webhook's host, an SMS gateway's id; empty for mail."""
+    """A webhook's host, an SMS gateway's id, the account of mails with remote contents; empty for other mail."""
 
 
 @dataclass

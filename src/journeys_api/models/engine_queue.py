@@ -208,7 +208,8 @@ class Delivery(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
     """What the message needs beyond its subscriber: the event that let the person in."""
     destination: Mapped[str] = mapped_column(server_default=text("''"))
-    """Where it goes: a webhook's host, an SMS gateway's id. A slow one holds only its own."""
+    """Where it goes: a webhook's host, an SMS gateway's id, `fetch …` for mails of an account with remote contents. A
+    slow one holds only its own; empty for all other mail."""
     state: Mapped[DeliveryState] = mapped_column(kept_as_text(DeliveryState), server_default=text("'pending'"))
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

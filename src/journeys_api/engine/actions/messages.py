@@ -9,6 +9,7 @@ from sqlalchemy import and_, case, literal, select
 from journeys_api.delivery.contexts import load_audience
 from journeys_api.delivery.short_messages import may_use, telephone_number
 from journeys_api.emails import service as emails
+from journeys_api.emails.content import is_fetched
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, skipped
 from journeys_api.engine.registry import Standing, StepFailed, action
@@ -32,13 +33,21 @@ async def send_email(standing: Standing, people: Sequence[Person], parameters: S
     if not parameters.email_id:
         raise StepFailed("no email is chosen")
     try:
-        await emails.get_email(standing.session, owner_id=standing.owner_id, email_id=parameters.email_id)
+        email = await emails.get_email(standing.session, owner_id=standing.owner_id, email_id=parameters.email_id)
     except EmailNotFound:
         raise StepFailed("the email is gone") from None
     reasons = await why_not_to_mail(standing, people)
     moves = Moves.proceed(people, reasons)
+    # mails that wait for other servers hold only so many of the sender's places, however slow those are
+    destination = f"fetch {standing.owner_id}" if is_fetched(email) else ""
     moves.owed = [
-        Owed(DeliveryKind.MAIL, person, email_id=parameters.email_id, payload=_cause(person))
+        Owed(
+            DeliveryKind.MAIL,
+            person,
+            email_id=parameters.email_id,
+            payload=_cause(person),
+            destination=destination,
+        )
         for person in people
         if person.enrollment_id not in reasons
     ]
