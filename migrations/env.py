@@ -12,7 +12,7 @@ from journeys_api.models import Base
 
 def is_ours(name: str | None, kind: str, _: object) -> bool:
     """Whether a table is one of the models': partitions are made and dropped by the product, not by revisions."""
-    return kind != "table" or not (name or "").startswith("steps_")
+    return kind != "table" or not (name or "").startswith(("steps_", "message_activities_"))
 
 
 def run(connection: Connection) -> None:

@@ -26,6 +26,7 @@ from journeys_api.delivery.short_messages import ShortMessages
 from journeys_api.engine.worker import Engine
 from journeys_api.models import DeliveryKind
 from journeys_api.settings import Settings
+from journeys_api.tracking import hits
 from journeys_api.tracking.links import Links
 from journeys_api.trigger_events import CHANNEL
 
@@ -46,6 +47,8 @@ class Progress:
     taken_timers: int
     attempts: Mapping[str, int]
     """By kind of delivery; mails of confirmation count as `mail`."""
+    judged_hits: int
+    """Visits of tracked links."""
 
 
 class Worker:
@@ -64,6 +67,7 @@ class Worker:
         self.sessions: Sessions = make_sessions(self._pool)
         key = settings.secret_key.get_secret_value().encode()
         self._mailer = mailer_for(settings)
+        self._judged_hits = 0
         links = Links(key, public_url=settings.links_url)
         egress = Egress(allow_private=settings.webhook_allow_private)
         remote = RemoteContents(
@@ -100,13 +104,15 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; batches and attempts under way are finished first."""
         wakes = [asyncio.Event() for _ in range(len(self.senders) + 1)]
-        listening = asyncio.create_task(self._listen(stop, wakes))
+        hit = asyncio.Event()
+        listening = asyncio.create_task(self._listen(stop, {CHANNEL: wakes, hits.CHANNEL: [hit]}))
         log.info("worker_started")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.engine.run(stop, wakes[0]))
                 for sender, wake in zip(self.senders, wakes[1:], strict=True):
                     group.create_task(_send_until(sender, stop, wake))
+                group.create_task(self._judge_until(stop, hit))
                 group.create_task(self._rescue(stop))
         finally:
             listening.cancel()
@@ -122,6 +128,8 @@ class Worker:
             await self.engine.run_until_quiet()
             for sender in self.senders:
                 await sender.run_until_quiet()
+            while await self.judge_hits():
+                pass
             await self.engine.run_until_quiet()
             if self.progress() == before:
                 return
@@ -132,12 +140,35 @@ class Worker:
             self.engine.enrolled_events,
             self.engine.taken_timers,
             {sender.kinds[-1].value: sender.attempts for sender in self.senders},
+            self._judged_hits,
         )
 
     async def close(self) -> None:
         """Give back connections."""
         await self._mailer.close()
         await self._pool.dispose()
+
+    async def judge_hits(self) -> int:
+        """Judge visits of tracked links and record them, one batch; how many. 0: none is ripe."""
+        async with self.sessions.begin() as session:
+            judged = await hits.record_hits(session, now=await self._clock.now(session))
+        self._judged_hits += judged
+        return judged
+
+    async def _judge_until(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                judged = await self.judge_hits()
+            except (DBAPIError, OSError) as error:
+                log.warning("judging_interrupted", error=type(error).__name__)
+                judged = 0
+            except Exception:
+                # the hits stay where they are; the senders and the engine go on
+                log.exception("judging_failed")
+                judged = 0
+            if not judged:
+                await _either(stop, wake, POLL)
+                wake.clear()
 
     async def _rescue(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -148,11 +179,11 @@ class Worker:
                 log.warning("rescue_interrupted", error=type(error).__name__)
             await _either(stop, None, RESCUE_EVERY)
 
-    async def _listen(self, stop: asyncio.Event, wakes: Sequence[asyncio.Event]) -> None:
-        """Set the events whenever somebody says that there is work; a lost connection only means polling."""
+    async def _listen(self, stop: asyncio.Event, wakes: Mapping[str, Sequence[asyncio.Event]]) -> None:
+        """Set a channel's events whenever somebody says there that there is work; a lost connection means polling."""
 
-        def woken(*_: object) -> None:
-            for wake in wakes:
+        def woken(_connection: object, _pid: int, channel: str, _payload: object) -> None:
+            for wake in wakes[channel]:
                 wake.set()
 
         while not stop.is_set():
@@ -162,8 +193,9 @@ class Worker:
                 try:
                     lost = asyncio.Event()
                     connection.add_termination_listener(lambda *_: lost.set())  # noqa: B023 (called in this turn)
-                    await connection.add_listener(CHANNEL, woken)
-                    woken()
+                    for channel in wakes:
+                        await connection.add_listener(channel, woken)
+                        woken(connection, 0, channel, "")
                     await _either(stop, lost, None)
                 finally:
                     await connection.close(timeout=2)

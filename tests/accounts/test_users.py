@@ -499,7 +499,7 @@ def of_accounts() -> list[Table]:
 def filled(table: Table, known: dict[str, Any]) -> dict[str, Any]:
     """A row with a value for every column that needs one: the known one, or any of its type."""
     now = SystemClock().now()
-    any_of = {int: 0, str: "x", datetime: now, date: now.date(), dict: {}, bytes: secrets.token_bytes(8)}
+    any_of = {int: 0, bool: False, str: "x", datetime: now, date: now.date(), dict: {}, bytes: secrets.token_bytes(8)}
     row = {}
     for column in table.c:
         if column.name in known:
@@ -513,6 +513,7 @@ async def own_something(app: Application, account: Account) -> None:
     """Give the account a row in every table that holds rows of accounts, and a second subscriber."""
     own: dict[str, Any] = {"owner_id": account.user_id, "field_type": "Single line"}
     kinds = {"journey_jobs": "end", "deliveries": "mail", "website_events": "pageView"}
+    kinds |= {"tracking_hits": "opened", "message_activities": "opened"}
     states = {"subscribers": "Subscribed", "sender_domains": "Enabled"}
     async with app.sessions.begin() as session:
         for table in of_accounts():

@@ -42,7 +42,7 @@ WITH picked AS MATERIALIZED (
       AND destination <> ALL(CAST(:busy AS text[]))
     ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
-    SELECT d.delivery_id, CASE
+    SELECT d.delivery_id, s.email_address, CASE
         WHEN s.subscriber_id IS NULL THEN 'the subscriber is gone'
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
@@ -62,13 +62,14 @@ UPDATE deliveries d SET
     state = CASE WHEN why_not IS NULL THEN 'sending' WHEN why_not = 'held' THEN 'held' ELSE 'withdrawn' END,
     reason = CASE WHEN why_not <> 'held' THEN why_not END,
     ended_at = CASE WHEN why_not <> 'held' THEN CAST(:now AS timestamptz) END,
+    domain = coalesce(lower(split_part(email_address, '@', 2)), d.domain),
     attempts = d.attempts + CASE WHEN why_not IS NULL THEN 1 ELSE 0 END,
     lease_token = CASE WHEN why_not IS NULL THEN CAST(:token AS uuid) END,
     lease_expires_at = CASE WHEN why_not IS NULL THEN CAST(:now AS timestamptz) + CAST(:lease AS interval) END
 FROM judged WHERE d.delivery_id = judged.delivery_id
 RETURNING d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.visit, d.journey_id, d.list_id,
           d.subscriber_id, d.email_id, d.payload, d.destination, d.attempts, d.unknowns, d.created_at, d.state,
-          CAST(:now AS timestamptz) AS claimed_at
+          d.domain, email_address, CAST(:now AS timestamptz) AS claimed_at
 """
 
 

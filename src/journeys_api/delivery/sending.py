@@ -175,19 +175,18 @@ _COUNT = text(
     """
 WITH sent AS (
     SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]),
-                         CAST(:lists AS bigint[]), CAST(:people AS bigint[]))
-        AS w(owner_id, journey_id, action_id, list_id, subscriber_id)
-), known AS (
-    SELECT sent.*, s.email_address FROM sent JOIN subscribers s USING (owner_id, subscriber_id)
+                         CAST(:lists AS bigint[]), CAST(:people AS bigint[]), CAST(:addresses AS text[]),
+                         CAST(:domains AS text[]))
+        AS w(owner_id, journey_id, action_id, list_id, subscriber_id, email_address, domain)
 ), reached AS (
     INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
-    SELECT DISTINCT ON (1, 2, 3, 4) owner_id, action_id, list_id, subscriber_id, email_address, 0, :now FROM known
+    SELECT DISTINCT ON (1, 2, 3, 4) owner_id, action_id, list_id, subscriber_id, email_address, 0, :now FROM sent
     ON CONFLICT DO NOTHING
 )
 INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, send_count, delivery_count)
-SELECT owner_id, journey_id, action_id, lower(split_part(email_address, '@', 2)),
-       CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), count(*), count(*)
-FROM known GROUP BY owner_id, journey_id, action_id, lower(split_part(email_address, '@', 2))
+SELECT owner_id, journey_id, action_id, domain, CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date),
+       count(*), count(*)
+FROM sent GROUP BY owner_id, journey_id, action_id, domain
 """
 )
 
@@ -205,5 +204,7 @@ async def _count_sent(session: AsyncSession, rows: Sequence[Row[Any]], *, now: d
                 "actions": [row.action_id for row in mails],
                 "lists": [row.list_id for row in mails],
                 "people": [row.subscriber_id for row in mails],
+                "addresses": [row.email_address for row in mails],
+                "domains": [row.domain for row in mails],
             },
         )

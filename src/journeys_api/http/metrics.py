@@ -83,6 +83,9 @@ def _of_worker(progress: Progress) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         "journeys_worker_attempts", "Deliveries that this process has tried", labels=["kind"]
     )
+    yield CounterMetricFamily(
+        "journeys_worker_hits", "Visits of tracked links that this process has judged", value=progress.judged_hits
+    )
     for kind, count in progress.attempts.items():
         attempts.add_metric([kind], count)
     yield attempts

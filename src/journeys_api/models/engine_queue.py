@@ -207,6 +207,10 @@ class Delivery(Base):
     """The email content, for mails."""
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
     """What the message needs beyond its subscriber: the event that let the person in."""
+    domain: Mapped[str | None]
+    """The recipient's domain in lower case, for mails that were claimed once: what their numbers are kept by."""
+    activity: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """What has been counted of the mail, as a sum of `Activity` bits: so that it counts once."""
     destination: Mapped[str] = mapped_column(server_default=text("''"))
     """Where it goes: a webhook's host, an SMS gateway's id, `fetch …` for mails of an account with remote contents. A
     slow one holds only its own; empty for all other mail."""

@@ -1,0 +1,231 @@
+"""SQL of the ledger and of what follows from a fact. Every statement takes arrays: their number does not grow."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import ActivityKind
+
+COLUMNS = {
+    ActivityKind.OPENED: "open_count",
+    ActivityKind.CLICKED: "click_count",
+    ActivityKind.CONVERTED: "conversion_count",
+    ActivityKind.BROWSER_VIEWED: "browser_view_count",
+    ActivityKind.FORWARDED: "forward_count",
+    ActivityKind.UNSUBSCRIBED: "unsubscribe_count",
+    ActivityKind.BOUNCED: "bounce_count",
+    ActivityKind.SPAM_COMPLAINT: "spam_complaint_count",
+}
+"""Which counter of `MailCounters` a kind is counted by."""
+
+
+def day_of(instant: datetime) -> date:
+    """The day that something counts on: UTC (rulings 8)."""
+    return instant.astimezone(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the ledger."""
+
+    message: Row[Any]
+    """As `lock_messages` answers it."""
+    kind: ActivityKind
+    occurred_at: datetime
+    is_counted: bool
+    automated: str | None
+    revenue_cents: int
+    detail: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Change:
+    """What somebody did with the mails of an action that is new."""
+
+    email_address: str | None
+    """None: the subscriber is gone."""
+    bits: int = 0
+
+
+_LOCK = text(
+    """
+SELECT d.delivery_id, d.owner_id, d.journey_id, d.action_id, d.list_id, d.subscriber_id, d.email_id, d.activity,
+       s.email_address, coalesce(d.domain, lower(split_part(s.email_address, '@', 2)), '') AS domain
+FROM deliveries d LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
+WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.kind = 'mail'
+ORDER BY d.delivery_id FOR UPDATE OF d
+"""
+)
+
+
+async def lock_messages(session: AsyncSession, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], Row[Any]]:
+    """Mails by (owner, delivery), locked; those that are not there, or another account's, are left out."""
+    if not wanted:
+        return {}
+    rows = await session.execute(_LOCK, {"ids": sorted({delivery_id for _, delivery_id in wanted})})
+    found = {(row.owner_id, row.delivery_id): row for row in rows}
+    return {place: found[place] for place in set(wanted) if place in found}
+
+
+async def write_activity(session: AsyncSession, changes: Mapping[int, int]) -> None:
+    """Set the bits of locked messages, by delivery."""
+    if changes:
+        await session.execute(
+            text(
+                "UPDATE deliveries d SET activity = w.activity "
+                "FROM unnest(CAST(:ids AS bigint[]), CAST(:bits AS smallint[])) AS w(delivery_id, activity) "
+                "WHERE d.delivery_id = w.delivery_id"
+            ),
+            {"ids": list(changes), "bits": list(changes.values())},
+        )
+
+
+async def insert_ledger(session: AsyncSession, entries: Sequence[Entry]) -> None:
+    """Append to the ledger."""
+    if entries:
+        await session.execute(
+            text(
+                "INSERT INTO message_activities (owner_id, delivery_id, journey_id, action_id, list_id, subscriber_id, "
+                "kind, occurred_at, is_counted, automated, domain, revenue_cents, detail) "
+                "SELECT owner_id, delivery_id, journey_id, action_id, list_id, subscriber_id, kind, occurred_at, "
+                "is_counted, automated, domain, revenue_cents, CAST(detail AS json) "
+                "FROM unnest(CAST(:owners AS bigint[]), CAST(:deliveries AS bigint[]), CAST(:journeys AS bigint[]), "
+                "CAST(:actions AS bigint[]), CAST(:lists AS bigint[]), CAST(:people AS bigint[]), "
+                "CAST(:kinds AS text[]), CAST(:instants AS timestamptz[]), CAST(:counted AS boolean[]), "
+                "CAST(:automated AS text[]), CAST(:domains AS text[]), CAST(:cents AS bigint[]), "
+                "CAST(:details AS text[])) AS w(owner_id, delivery_id, journey_id, action_id, list_id, subscriber_id, "
+                "kind, occurred_at, is_counted, automated, domain, revenue_cents, detail)"
+            ),
+            {
+                "owners": [each.message.owner_id for each in entries],
+                "deliveries": [each.message.delivery_id for each in entries],
+                "journeys": [each.message.journey_id for each in entries],
+                "actions": [each.message.action_id for each in entries],
+                "lists": [each.message.list_id for each in entries],
+                "people": [each.message.subscriber_id for each in entries],
+                "kinds": [each.kind.value for each in entries],
+                "instants": [each.occurred_at for each in entries],
+                "counted": [each.is_counted for each in entries],
+                "automated": [each.automated for each in entries],
+                "domains": [each.message.domain for each in entries],
+                "cents": [each.revenue_cents for each in entries],
+                "details": [orjson.dumps(each.detail).decode() for each in entries],
+            },
+        )
+
+
+async def insert_deltas(session: AsyncSession, entries: Sequence[Entry]) -> None:
+    """Append the changes of numbers that counted entries make, summed by action, domain and day."""
+    counts: dict[tuple[int, int, int, str, date], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for each in entries:
+        message = each.message
+        if each.is_counted and message.journey_id is not None and message.action_id is not None:
+            place = (message.owner_id, message.journey_id, message.action_id, message.domain, day_of(each.occurred_at))
+            counts[place][COLUMNS[each.kind]] += 1
+            counts[place]["revenue_cents"] += each.revenue_cents
+    if not counts:
+        return
+    names = [*COLUMNS.values(), "revenue_cents"]
+    arrays = ", ".join(f"CAST(:{name} AS bigint[])" for name in names)
+    places = list(counts)
+    await session.execute(
+        text(
+            f"INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, {', '.join(names)}) "  # noqa: S608 (names of columns of ours)
+            "SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]), "
+            f"CAST(:domains AS text[]), CAST(:days AS date[]), {arrays})"
+        ),
+        {
+            "owners": [owner for owner, *_ in places],
+            "journeys": [place[1] for place in places],
+            "actions": [place[2] for place in places],
+            "domains": [place[3] for place in places],
+            "days": [place[4] for place in places],
+            **{name: [counts[place][name] for place in places] for name in names},
+        },
+    )
+
+
+_MARK = text(
+    """
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:actions AS bigint[]), CAST(:lists AS bigint[]),
+                         CAST(:people AS bigint[]), CAST(:addresses AS text[]), CAST(:bits AS smallint[]))
+        AS w(owner_id, action_id, list_id, subscriber_id, email_address, bits)
+    ORDER BY owner_id, action_id, list_id, subscriber_id
+), marked AS (
+    UPDATE action_subscribers a SET activity = a.activity | w.bits FROM wanted w
+    WHERE a.owner_id = w.owner_id AND a.action_id = w.action_id AND a.list_id = w.list_id
+      AND a.subscriber_id = w.subscriber_id
+    RETURNING a.owner_id, a.action_id, a.list_id, a.subscriber_id
+)
+INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
+SELECT w.owner_id, w.action_id, w.list_id, w.subscriber_id, w.email_address, w.bits, :now
+FROM wanted w LEFT JOIN marked m USING (owner_id, action_id, list_id, subscriber_id)
+WHERE m.owner_id IS NULL AND w.email_address IS NOT NULL
+ON CONFLICT (owner_id, action_id, list_id, subscriber_id)
+DO UPDATE SET activity = action_subscribers.activity | excluded.activity
+"""
+)
+
+
+async def mark_people(
+    session: AsyncSession, people: Mapping[tuple[int, int, int, int], Change], *, now: datetime
+) -> None:
+    """Set what people did with the mails of an action, by (owner, action, list, subscriber).
+
+    Somebody may open a mail before its sender has written down that it was sent; who is gone and was never written
+    down stays so.
+    """
+    if people:
+        await session.execute(
+            _MARK,
+            {
+                "now": now,
+                "owners": [place[0] for place in people],
+                "actions": [place[1] for place in people],
+                "lists": [place[2] for place in people],
+                "people": [place[3] for place in people],
+                "addresses": [change.email_address for change in people.values()],
+                "bits": [change.bits for change in people.values()],
+            },
+        )
+
+
+async def touch(session: AsyncSession, touched: Mapping[tuple[int, int], tuple[int, datetime]]) -> None:
+    """Remember what (owner, subscriber) opened or clicked last; what is older than what is there changes nothing."""
+    if touched:
+        places = sorted(touched)
+        await session.execute(
+            text(
+                "INSERT INTO message_touches (owner_id, subscriber_id, delivery_id, touched_at) "
+                "SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), "
+                "CAST(:deliveries AS bigint[]), CAST(:instants AS timestamptz[])) "
+                "ON CONFLICT (owner_id, subscriber_id) DO UPDATE "
+                "SET delivery_id = excluded.delivery_id, touched_at = excluded.touched_at "
+                "WHERE message_touches.touched_at <= excluded.touched_at"
+            ),
+            {
+                "owners": [owner for owner, _ in places],
+                "people": [person for _, person in places],
+                "deliveries": [touched[place][0] for place in places],
+                "instants": [touched[place][1] for place in places],
+            },
+        )
+
+
+async def touched_since(session: AsyncSession, *, owner_id: int, subscriber_id: int, since: datetime) -> int | None:
+    """The delivery that a subscriber opened or clicked last, if that was not before `since`."""
+    found = await session.scalar(
+        text(
+            "SELECT delivery_id FROM message_touches "
+            "WHERE owner_id = :owner AND subscriber_id = :person AND touched_at >= :since"
+        ),
+        {"owner": owner_id, "person": subscriber_id, "since": since},
+    )
+    return int(found) if found is not None else None

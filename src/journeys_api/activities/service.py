@@ -1,0 +1,142 @@
+"""Recording facts about messages: the ledger, the numbers, the filters of people, and what journeys are told.
+
+All of it in the caller's transaction, set by set: a fact is there with everything that follows from it, or not at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.activities import queries
+from journeys_api.activities.queries import Change, Entry
+from journeys_api.models import ActivityKind
+from journeys_api.trigger_events import Happened, record
+
+TRIGGERS = {
+    ActivityKind.OPENED: "EmailOpen",
+    ActivityKind.CLICKED: "EmailLinkClick",
+    ActivityKind.CONVERTED: "EmailConversion",
+}
+"""What journeys wait for."""
+REPEATED = frozenset({ActivityKind.CONVERTED, ActivityKind.FORWARDED})
+"""Kinds that count every time; the others once a message."""
+TOUCHES = frozenset({ActivityKind.OPENED, ActivityKind.CLICKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that happened to one message."""
+
+    owner_id: int
+    delivery_id: int
+    kind: ActivityKind
+    occurred_at: datetime
+    automated: str | None = None
+    """Why a machine did it: kept, and counted nowhere."""
+    revenue_cents: int = 0
+    """For conversions."""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """As `MessageActivity.detail`."""
+
+
+async def record_facts(session: AsyncSession, facts: Sequence[Fact], *, now: datetime) -> list[bool]:
+    """Write down what happened to messages, with the numbers and the events that follow.
+
+    Opens and clicks count once a message, and a click implies an open (rulings 8). The messages are locked, in order of
+    id, until the transaction ends, so that nothing counts twice however many record at once.
+
+    Args:
+        now: when it is written down; a fact counts on the day that it happened on.
+
+    Returns:
+        For each fact whether it counted. Facts about messages that are not there, or another account's, are dropped.
+    """
+    messages = await queries.lock_messages(session, [(fact.owner_id, fact.delivery_id) for fact in facts])
+    batch = _Batch()
+    counted: list[bool] = []
+    for fact in facts:
+        message = messages.get((fact.owner_id, fact.delivery_id))
+        if message is None:
+            counted.append(False)
+            continue
+        if fact.kind is ActivityKind.CLICKED and fact.automated is None:
+            opened = replace(fact, kind=ActivityKind.OPENED, detail={**fact.detail, "implied": True})
+            if not batch.did(message, ActivityKind.OPENED):
+                batch.add(message, opened)
+        counted.append(batch.add(message, fact))
+    await queries.write_activity(session, batch.changes)
+    await queries.insert_ledger(session, batch.entries)
+    await queries.insert_deltas(session, batch.entries)
+    await queries.mark_people(session, batch.people, now=now)
+    await queries.touch(session, batch.touched)
+    for owner_id, happened in batch.happened.items():
+        await record(session, happened, owner_id=owner_id, now=now)
+    return counted
+
+
+class _Batch:
+    """What a set of facts comes to."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.changes: dict[int, int] = {}
+        """Delivery → all its bits, of those that got a new one."""
+        self.people: dict[tuple[int, int, int, int], Change] = {}
+        """(owner, action, list, subscriber) → bits that are new."""
+        self.touched: dict[tuple[int, int], tuple[int, datetime]] = {}
+        self.happened: dict[int, list[Happened]] = defaultdict(list)
+        self._activity: dict[int, int] = {}
+
+    def did(self, message: Row[Any], kind: ActivityKind) -> bool:
+        """Whether that has counted for the message already."""
+        return bool(self._activity.get(message.delivery_id, message.activity) & kind.bit)
+
+    def add(self, message: Row[Any], fact: Fact) -> bool:
+        """Take a fact in; whether it counts."""
+        counts = fact.automated is None and (fact.kind in REPEATED or not self.did(message, fact.kind))
+        self.entries.append(
+            Entry(
+                message=message,
+                kind=fact.kind,
+                occurred_at=fact.occurred_at,
+                is_counted=counts,
+                automated=fact.automated,
+                revenue_cents=fact.revenue_cents,
+                detail=fact.detail,
+            )
+        )
+        if fact.automated is None and fact.kind in TOUCHES and message.journey_id is not None:
+            place = (message.owner_id, message.subscriber_id)
+            last = self.touched.get(place)
+            if last is None or last[1] <= fact.occurred_at:
+                self.touched[place] = (message.delivery_id, fact.occurred_at)
+        if counts:
+            self._count(message, fact)
+        return counts
+
+    def _count(self, message: Row[Any], fact: Fact) -> None:
+        bits = self._activity.get(message.delivery_id, message.activity) | int(fact.kind.bit)
+        self._activity[message.delivery_id] = self.changes[message.delivery_id] = bits
+        if message.action_id is not None:
+            place = (message.owner_id, message.action_id, message.list_id, message.subscriber_id)
+            known = self.people.setdefault(place, Change(message.email_address))
+            known.bits |= int(fact.kind.bit)
+        trigger = TRIGGERS.get(fact.kind)
+        if trigger is not None and message.email_id is not None:
+            happened = Happened(trigger, message.list_id, message.subscriber_id, message.email_id)
+            self.happened[message.owner_id].append(happened)
+
+
+async def last_touched_message(
+    session: AsyncSession, *, owner_id: int, subscriber_id: int, at: datetime, within: timedelta
+) -> int | None:
+    """The journey message that a subscriber opened or clicked last, if that was within so long before `at`.
+
+    A conversion is attributed to it. Machines' visits are no touches.
+    """
+    return await queries.touched_since(session, owner_id=owner_id, subscriber_id=subscriber_id, since=at - within)
