@@ -20,6 +20,7 @@ from journeys_api.emails import service as emails
 from journeys_api.emails.content import ValidateScope
 from journeys_api.first_start import DEMO_USERNAME, prepare
 from journeys_api.journeys import service as journeys
+from journeys_api.journeys import switching
 from journeys_api.journeys.triggers import ListParameters, Trigger
 from journeys_api.lists import service as lists
 from journeys_api.models import OptInMode, Subscriber, User
@@ -188,7 +189,7 @@ class _Run:
         self.journey_id = journey.journey_id
         elements = await self._actions(session)
         await journeys.replace_actions(session, **owner, journey_id=self.journey_id, elements=elements, now=now)
-        await journeys.enable_journey(session, **owner, journey_id=self.journey_id, now=now)
+        await switching.enable_journey(session, **owner, journey_id=self.journey_id, now=now)
 
     async def _actions(self, session: AsyncSession) -> list[object]:
         welcome = await self._email(session, "Welcome", "good to have you here.")

@@ -5,6 +5,7 @@ from journeys_api.emails import commands as emails
 from journeys_api.engine import commands as engine
 from journeys_api.fields import commands as fields
 from journeys_api.journeys import action_commands as journey_actions
+from journeys_api.journeys import bulk_commands as journeys_in_bulk
 from journeys_api.journeys import commands as journeys
 from journeys_api.journeys import copy_commands as journey_copies
 from journeys_api.lists import commands as lists
@@ -23,6 +24,7 @@ MODULES = (
     journeys,
     journey_actions,
     journey_copies,
+    journeys_in_bulk,
     lists,
     segments,
     subscribers,

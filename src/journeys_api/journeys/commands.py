@@ -15,7 +15,7 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
-from journeys_api.journeys import errors, service, warnings, wire
+from journeys_api.journeys import errors, service, switching, warnings, wire
 from journeys_api.journeys.parameters import (
     FAULT_CODES,
     JOURNEY_CODES,
@@ -373,7 +373,7 @@ async def journey_enable(call: Call, *, journey_id: int) -> Body:
 
     Source: journeys, "Enable a Journey"; rulings 5, 6.
     """
-    journey = await service.enable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
+    journey = await switching.enable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
     body: dict[str, object] = {"Journey": wire.switched(journey)}
     if found := await warnings.warnings_of(call.session, journey=journey):
         body["Warnings"] = wire.warnings(found)
@@ -398,5 +398,5 @@ async def journey_disable(call: Call, *, journey_id: int) -> Body:
 
     Source: journeys, "Disable a Journey".
     """
-    journey = await service.disable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
+    journey = await switching.disable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
     return {"Journey": wire.switched(journey)}

@@ -1,7 +1,7 @@
 """Copies of journeys: a clone within the account, and a copy into another account."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from journeys_api.accounts.errors import UserNotFound
 from journeys_api.emails import service as emails
 from journeys_api.errors import DomainError
 from journeys_api.journeys import queries, trees
-from journeys_api.journeys.service import WithActions, write_tree
+from journeys_api.journeys.service import WithActions, write_new_trees
 from journeys_api.journeys.triggers import Trigger
 from journeys_api.models import Journey, JourneyAction, JourneyStatus
 from journeys_api.strict_json import fold
@@ -70,22 +70,50 @@ async def clone_journey(
     Source: journeys, "Clone a Journey"; JC 1.2.
     """
     source = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
-    copy = Journey(
-        owner_id=owner_id,
-        name=name,
-        notes=f"Copy of journey {source.name}",
-        trigger=source.trigger,
-        trigger_parameters=source.trigger_parameters,
-        run_criteria=source.run_criteria,
-        **_kept_settings(source),
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(copy)
-    await session.flush()
-    actions = await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
-    await write_tree(session, journey=copy, nodes=_as_new(actions), stored={}, now=now)
+    copy = (await _clone(session, [(name, source)], owner_id=owner_id, now=now))[journey_id]
     return WithActions(copy, await queries.actions(session, owner_id=owner_id, journey_id=copy.journey_id))
+
+
+async def clone_journeys(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], suffix: str, now: datetime
+) -> dict[int, int]:
+    """Clone those of these journeys that are the account's, each under its own name, a blank and `suffix`.
+
+    A constant number of statements, whatever the number of journeys. Answers source → copy.
+
+    Source: JC 1.20.
+    """
+    sources = await queries.journeys_among(session, owner_id=owner_id, journey_ids=journey_ids)
+    copies = await _clone(
+        session, [(f"{source.name} {suffix}", source) for source in sources], owner_id=owner_id, now=now
+    )
+    return {source_id: copy.journey_id for source_id, copy in copies.items()}
+
+
+async def _clone(
+    session: AsyncSession, named: Sequence[tuple[str, Journey]], *, owner_id: int, now: datetime
+) -> dict[int, Journey]:
+    """Disabled copies of an account's journeys under these names; source → copy."""
+    copies = {
+        source.journey_id: Journey(
+            owner_id=owner_id,
+            name=name,
+            notes=f"Copy of journey {source.name}",
+            trigger=source.trigger,
+            trigger_parameters=source.trigger_parameters,
+            run_criteria=source.run_criteria,
+            **_kept_settings(source),
+            created_at=now,
+            updated_at=now,
+        )
+        for name, source in named
+    }
+    session.add_all(copies.values())
+    await session.flush()
+    actions = await queries.actions_of(session, owner_id=owner_id, journey_ids=copies.keys())
+    trees_of = [(copy, _as_new(actions.get(source_id, []))) for source_id, copy in copies.items()]
+    await write_new_trees(session, trees_of, owner_id=owner_id, now=now)
+    return copies
 
 
 async def copy_to_user(
@@ -140,7 +168,7 @@ async def copy_to_user(
     nodes = _as_new(actions)
     for node in trees.walk(nodes):
         _reset(node, copied)
-    await write_tree(session, journey=copy, nodes=nodes, stored={}, now=now)
+    await write_new_trees(session, [(copy, nodes)], owner_id=target_user_id, now=now)
     return copied
 
 

@@ -17,14 +17,16 @@ from journeys_api.trigger_events import wake
 REMOVED = "action removed"
 
 
-async def let_run(session: AsyncSession, journey: Journey, *, now: datetime) -> None:
-    """Put an enabled journey into the round of every shard where it has people, and release its held messages."""
-    parameters = {"owner": journey.owner_id, "journey": journey.journey_id, "now": now, "last": SHARDS - 1}
+async def let_run(session: AsyncSession, *, owner_id: int, journey_ids: Sequence[int], now: datetime) -> None:
+    """Put enabled journeys into the round of every shard where they have people, and release their held messages."""
+    parameters = {"owner": owner_id, "journeys": list(journey_ids), "now": now, "last": SHARDS - 1}
     await session.execute(
         text(
             "INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at) "
-            "SELECT shard, :journey, :owner, :now FROM generate_series(0, :last) AS shard "
-            "WHERE EXISTS (SELECT FROM timers t WHERE t.shard = shard.shard AND t.journey_id = :journey) "
+            "SELECT shard, journey_id, :owner, :now FROM generate_series(0, :last) AS shard, "
+            "unnest(CAST(:journeys AS bigint[])) AS j(journey_id) "
+            "WHERE EXISTS (SELECT FROM timers t WHERE t.shard = shard.shard AND t.journey_id = j.journey_id) "
+            "ORDER BY shard, journey_id "
             "ON CONFLICT (shard, journey_id) DO UPDATE "
             "SET next_due_at = least(runnable_journeys.next_due_at, excluded.next_due_at)"
         ),
@@ -33,8 +35,8 @@ async def let_run(session: AsyncSession, journey: Journey, *, now: datetime) -> 
     await session.execute(
         text(
             "INSERT INTO journey_jobs (owner_id, journey_id, kind, created_at) "
-            "SELECT :owner, :journey, 'release', :now "
-            "WHERE EXISTS (SELECT FROM deliveries WHERE journey_id = :journey AND state = 'held')"
+            "SELECT :owner, journey_id, 'release', :now FROM unnest(CAST(:journeys AS bigint[])) AS j(journey_id) "
+            "WHERE EXISTS (SELECT FROM deliveries d WHERE d.journey_id = j.journey_id AND d.state = 'held')"
         ),
         parameters,
     )
@@ -136,4 +138,4 @@ async def reseat(session: AsyncSession, *, journey: Journey, moves: Mapping[int,
         },
     )
     if journey.status == "Enabled":
-        await let_run(session, journey, now=now)
+        await let_run(session, owner_id=journey.owner_id, journey_ids=[journey.journey_id], now=now)

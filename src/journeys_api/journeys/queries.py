@@ -1,6 +1,6 @@
 """SQL of journeys."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -66,9 +66,42 @@ async def journey_for_update(session: AsyncSession, *, owner_id: int, journey_id
     return found
 
 
+async def journeys_among(session: AsyncSession, *, owner_id: int, journey_ids: Collection[int]) -> Sequence[Journey]:
+    """The account's journeys among these, ascending by id."""
+    statement = owned_journeys(owner_id).where(Journey.journey_id == _any_of(journey_ids)).order_by(Journey.journey_id)
+    return (await session.scalars(statement)).all()
+
+
+async def journeys_for_update(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int]
+) -> Sequence[Journey]:
+    """The account's journeys among these, ascending by id, locked in this order until the transaction ends."""
+    statement = owned_journeys(owner_id).where(Journey.journey_id == _any_of(journey_ids)).order_by(Journey.journey_id)
+    return (await session.scalars(statement.with_for_update())).all()
+
+
 async def actions(session: AsyncSession, *, owner_id: int, journey_id: int) -> Sequence[JourneyAction]:
     """The present actions of a journey, in `OrderNo` order."""
     return (await session.scalars(owned_actions(owner_id, journey_id))).all()
+
+
+async def actions_of(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int]
+) -> dict[int, list[JourneyAction]]:
+    """The present actions of journeys of the account, each journey's in `OrderNo` order."""
+    statement = (
+        select(JourneyAction)
+        .where(
+            JourneyAction.journey_id == _any_of(journey_ids),
+            JourneyAction.owner_id == owner_id,
+            JourneyAction.removed_at.is_(None),
+        )
+        .order_by(JourneyAction.journey_id, JourneyAction.order_no)
+    )
+    found: dict[int, list[JourneyAction]] = {}
+    for action in await session.scalars(statement):
+        found.setdefault(action.journey_id, []).append(action)
+    return found
 
 
 async def new_action_ids(session: AsyncSession, count: int) -> list[int]:
@@ -82,14 +115,16 @@ async def new_action_ids(session: AsyncSession, count: int) -> list[int]:
 
 
 async def insert_actions(
-    session: AsyncSession, rows: Sequence[Row], *, owner_id: int, journey_id: int, now: datetime
+    session: AsyncSession, rows_of: Mapping[int, Sequence[Row]], *, owner_id: int, now: datetime
 ) -> None:
-    """Write new actions, whatever their number in one statement."""
-    if rows:
-        await session.execute(
-            insert(JourneyAction),
-            [{**vars(row), "owner_id": owner_id, "journey_id": journey_id, "created_at": now} for row in rows],
-        )
+    """Write new actions by journey, whatever their number in one statement."""
+    values = [
+        {**vars(row), "owner_id": owner_id, "journey_id": journey_id, "created_at": now}
+        for journey_id, rows in rows_of.items()
+        for row in rows
+    ]
+    if values:
+        await session.execute(insert(JourneyAction), values)
 
 
 async def update_actions(session: AsyncSession, rows: Sequence[Row], *, owner_id: int, journey_id: int) -> None:

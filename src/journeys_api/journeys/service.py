@@ -14,8 +14,6 @@ from journeys_api.fields.errors import FieldNotFound
 from journeys_api.journeys import insiders, queries, trees
 from journeys_api.journeys.errors import (
     ActionNotFound,
-    JourneyAlreadyDisabled,
-    JourneyAlreadyEnabled,
     JourneyGone,
     JourneyNotFound,
     TriggeredByItself,
@@ -180,44 +178,6 @@ async def list_journeys(session: AsyncSession, *, owner_id: int) -> Sequence[Jou
     return (await session.scalars(queries.owned_journeys(owner_id).order_by(Journey.journey_id))).all()
 
 
-async def enable_journey(session: AsyncSession, *, owner_id: int, journey_id: int, now: datetime) -> Journey:
-    """Let subscribers enter the journey, and those inside move on from where they stood.
-
-    Raises:
-        JourneyNotFound: no such journey in this account.
-        JourneyAlreadyEnabled: nothing to do; the row is left untouched.
-
-    Source: journeys, "Enable a Journey".
-    """
-    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
-    if journey.status is JourneyStatus.ENABLED:
-        raise JourneyAlreadyEnabled
-    journey.status = JourneyStatus.ENABLED
-    journey.updated_at = now
-    await session.flush()
-    await insiders.let_run(session, journey, now=now)
-    return journey
-
-
-async def disable_journey(session: AsyncSession, *, owner_id: int, journey_id: int, now: datetime) -> Journey:
-    """Let nobody enter and nobody move; those inside stay where they stand.
-
-    Raises:
-        JourneyNotFound: no such journey in this account.
-        JourneyAlreadyDisabled: nothing to do; the row is left untouched.
-
-    Source: journeys, "Disable a Journey".
-    """
-    journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
-    if journey.status is JourneyStatus.DISABLED:
-        raise JourneyAlreadyDisabled
-    journey.status = JourneyStatus.DISABLED
-    journey.updated_at = now
-    await session.flush()
-    await insiders.freeze(session, [journey_id])
-    return journey
-
-
 async def delete_journeys(
     session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], now: datetime
 ) -> list[int]:
@@ -264,20 +224,38 @@ async def write_tree(
 
     A constant number of statements, whatever the size of the tree.
     """
-    new = [node for node in trees.walk(nodes) if not node.action_id]
-    for node, action_id in zip(new, await queries.new_action_ids(session, len(new)), strict=True):
-        node.action_id = action_id
-    rows = trees.flatten(nodes)
-    journey.first_action_id = trees.link(rows)
-    journey.flow_version += 1
-    journey.updated_at = now
-    await session.flush()
+    rows = (await _linked(session, [(journey, nodes)], now=now))[journey.journey_id]
     at = {"owner_id": journey.owner_id, "journey_id": journey.journey_id}
     moves = insiders.successors(list(stored.values()), rows)
     await queries.remove_actions(session, **at, action_ids=moves.keys(), now=now)
     await queries.update_actions(session, [row for row in rows if row.action_id in stored], **at)
-    await queries.insert_actions(session, [row for row in rows if row.action_id not in stored], **at, now=now)
+    new = [row for row in rows if row.action_id not in stored]
+    await queries.insert_actions(session, {journey.journey_id: new}, owner_id=journey.owner_id, now=now)
     await insiders.reseat(session, journey=journey, moves=moves, now=now)
+
+
+async def write_new_trees(
+    session: AsyncSession, trees_of: Sequence[tuple[Journey, Sequence[trees.Node]]], *, owner_id: int, now: datetime
+) -> None:
+    """Write the trees of journeys of one account that have none yet, in as many statements as one takes."""
+    await queries.insert_actions(session, await _linked(session, trees_of, now=now), owner_id=owner_id, now=now)
+
+
+async def _linked(
+    session: AsyncSession, trees_of: Sequence[tuple[Journey, Sequence[trees.Node]]], *, now: datetime
+) -> dict[int, list[trees.Row]]:
+    """The rows of settled trees by journey, every node with its id; the journeys know where their flow begins."""
+    new = [node for _, nodes in trees_of for node in trees.walk(nodes) if not node.action_id]
+    for node, action_id in zip(new, await queries.new_action_ids(session, len(new)), strict=True):
+        node.action_id = action_id
+    linked: dict[int, list[trees.Row]] = {}
+    for journey, nodes in trees_of:
+        rows = linked[journey.journey_id] = trees.flatten(nodes)
+        journey.first_action_id = trees.link(rows)
+        journey.flow_version += 1
+        journey.updated_at = now
+    await session.flush()
+    return linked
 
 
 async def publish_actions(
