@@ -1,12 +1,23 @@
 """Tokens of links: nobody makes, changes or reads them."""
 
 import base64
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys_api.tracking.links import Kind, read, sign, url_of
+from journeys_api.tracking.links import (
+    LONGEST_TARGET,
+    Kind,
+    read,
+    read_attribution,
+    read_click,
+    sign,
+    sign_attribution,
+    sign_click,
+    url_of,
+)
 
 KEY = b"the key of these tests"
 
@@ -56,6 +67,77 @@ def test_another_spelling_of_a_token_is_nothing() -> None:
 
     assert [other for other in others if read(KEY, Kind.CONFIRM, other)] == [token]
     assert read(KEY, Kind.CONFIRM, token + "=") is None
+
+
+ids = st.integers(0, 2**63 - 1)
+URL = "https://www.shop.example/products/red-shoes.html?utm_source=newsletter&utm_medium=email&utm_campaign=spring"
+
+
+@given(owner_id=ids, delivery_id=ids, target=st.text(st.characters(exclude_categories=["Cs"]), max_size=400))
+def test_the_target_of_a_click_is_read_as_it_was_signed(owner_id: int, delivery_id: int, target: str) -> None:
+    token = sign_click(KEY, owner_id, delivery_id, target)
+
+    assert token is not None
+    assert read_click(KEY, token) == (owner_id, delivery_id, target)
+    assert [kind for kind in Kind if kind is not Kind.CLICK and read(KEY, kind, token) is not None] == []
+    assert read_click(b"another key of these tests", token) is None
+
+
+def test_a_long_target_is_packed_and_one_too_long_is_none() -> None:
+    token = sign_click(KEY, 12, 3_456_789, URL)
+    longest = "https://e.example/" + "ä" * ((LONGEST_TARGET - 18) // 2)
+
+    assert token is not None
+    assert len(token) < len(URL)
+    assert read_click(KEY, str(sign_click(KEY, 1, 2, longest))) == (1, 2, longest)
+    assert sign_click(KEY, 1, 2, longest + "aa") is None
+
+
+def test_a_click_shows_neither_ids_nor_the_target() -> None:
+    tokens = [str(sign_click(KEY, 1, number, URL)) for number in range(3000, 3020)]
+
+    raws = [base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)) for token in tokens]
+
+    assert len({raw[-8:] for raw in raws}) == len(raws)
+    assert not any(b"shop" in raw for raw in raws)
+
+
+def test_100_000_changed_tokens_lead_nowhere() -> None:
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    chance = random.Random(100_000)
+    good = [str(sign_click(KEY, 7, number, f"{URL}&n={number}")) for number in range(100)]
+    known = set(good)
+
+    def changed(token: str) -> str:
+        place = chance.randrange(len(token))
+        match chance.randrange(5):
+            case 0:
+                return token[:place] + chance.choice(alphabet) + token[place + 1 :]
+            case 1:
+                return token[:place] + token[place + 1 :]
+            case 2:
+                return token[:place] + chance.choice(alphabet) + token[place:]
+            case 3:
+                return token[:place] + chance.choice(good)[place:]
+            case _:
+                other = chance.randrange(len(token))
+                letters = list(token)
+                letters[place], letters[other] = letters[other], letters[place]
+                return "".join(letters)
+
+    forged = [token for token in (changed(chance.choice(good)) for _ in range(110_000)) if token not in known]
+
+    assert len(forged) >= 100_000
+    assert [token for token in forged if read_click(KEY, token) is not None] == []
+
+
+def test_an_attribution_names_a_message_and_is_no_link() -> None:
+    token = sign_attribution(KEY, 12, 345)
+
+    assert read_attribution(KEY, token) == (12, 345)
+    assert read_attribution(KEY, sign(KEY, Kind.OPEN, 12, 345)) is None
+    assert read_attribution(KEY, token[:-1]) is None
+    assert read_attribution(KEY, sign(KEY, Kind.ATTRIBUTION, 1, 2, 3)) is None
 
 
 def test_a_link_starts_with_the_servers_public_url() -> None:
