@@ -18,7 +18,7 @@ from journeys_api import __version__
 from journeys_api.clock import Clock, SystemClock
 from journeys_api.commands import catalog
 from journeys_api.commands.registry import COMMANDS
-from journeys_api.db import make_engine, make_sessions
+from journeys_api.db import make_engine, make_reading_sessions, make_sessions
 from journeys_api.http.docs_page import add_documents
 from journeys_api.http.doors import Doors, is_door
 from journeys_api.http.metrics import Metrics
@@ -26,6 +26,7 @@ from journeys_api.http.openapi import openapi_document
 from journeys_api.http.parameters import Given
 from journeys_api.http.principals import Principals, find_credentials
 from journeys_api.http.rate_limits import RateLimits
+from journeys_api.lanes import PoolLane
 from journeys_api.migrate import schema_is_current
 from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
@@ -50,6 +51,7 @@ class Application:
             statement_timeout=settings.statement_timeout,
         )
         self.sessions = make_sessions(self.engine)
+        lane = PoolLane(self.engine)
         self.rate_limits = RateLimits(
             storage_uri=settings.rate_limit_storage_uri,
             enabled=settings.rate_limits == "on",
@@ -64,6 +66,8 @@ class Application:
         self._doors = Doors(
             settings=settings,
             sessions=self.sessions,
+            reading_sessions=make_reading_sessions(self.engine),
+            lane=lane,
             clock=clock,
             principals=self.principals,
             rate_limits=self.rate_limits,

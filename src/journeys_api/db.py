@@ -15,6 +15,10 @@ def _dumps(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+JSON_DIALECT: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+"""How every statement writes and reads JSON."""
+
+
 def make_engine(
     url: str,
     *,
@@ -45,8 +49,7 @@ def make_engine(
         pool_timeout=2,
         pool_pre_ping=False,
         hide_parameters=True,  # an error that is logged must not carry a caller's values
-        json_serializer=_dumps,
-        json_deserializer=orjson.loads,
+        **JSON_DIALECT,
         connect_args={"server_settings": settings, "timeout": 5},
     )
 
@@ -54,3 +57,8 @@ def make_engine(
 def make_sessions(engine: AsyncEngine) -> Sessions:
     """Sessions that keep what they loaded after the commit: nothing is read again behind the caller's back."""
     return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+def make_reading_sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions whose statements are each a transaction of their own: no BEGIN, no ROLLBACK around them."""
+    return make_sessions(engine.execution_options(isolation_level="AUTOCOMMIT"))

@@ -225,7 +225,8 @@ async def test_the_number_of_statements_does_not_grow_with_the_tree(api: Client,
         seen: list[str] = []
 
         def count(*arguments: Any, seen: list[str] = seen) -> None:
-            seen.append(arguments[2])
+            if "api_keys" not in arguments[2]:  # asked once a second, whoever calls
+                seen.append(arguments[2])
 
         event.listen(app.engine.sync_engine, "before_cursor_execute", count)
         try:

@@ -1,12 +1,13 @@
 """One call: who makes it, in which transaction, and when it counts from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.lanes import Lane, SessionLane
 from journeys_api.settings import Settings
 
 Body = Mapping[str, object]
@@ -51,14 +52,36 @@ class FailedLogins(Protocol):
 
 @dataclass
 class Call:
-    """What a handler is given besides its arguments."""
+    """What a handler is given besides its arguments.
 
-    session: AsyncSession
+    Where the declaration asks for one transaction, `session` and `lane` are in it. Where each statement is one, the
+    lane takes a connection for each, and a session is opened only if the handler asks for it.
+    """
+
     now: datetime
     principal: Principal
     client_address: str
     settings: Settings
     failed_logins: FailedLogins
+    open_session: Callable[[], AsyncSession]
+    open_lane: Lane | None = None
+    """None: there is a transaction, and the lane is in it."""
+    opened: AsyncSession | None = None
+
+    @property
+    def session(self) -> AsyncSession:
+        """The call's session; whoever made the call closes it."""
+        if self.opened is None:
+            self.opened = self.open_session()
+        return self.opened
+
+    @property
+    def lane(self) -> Lane:
+        """Runs prepared statements; in the session's transaction if there is one."""
+        # never a second connection beside the session's: callers that wait for each other's would wait for ever
+        if self.open_lane is None or self.opened is not None:
+            return SessionLane(self.session)
+        return self.open_lane
 
     @property
     def owner_id(self) -> int:

@@ -25,6 +25,15 @@ class Scope(Enum):
     PUBLIC = "none"
 
 
+class Transaction(Enum):
+    """What is done or undone together."""
+
+    WHOLE = "one transaction around the handler"
+    EACH = "each statement"
+    """For commands that only read, and for those whose one write is their last statement: saves the round trips of
+    beginning and ending. What is written is committed before the answer all the same."""
+
+
 class Envelope(Enum):
     """The documented shape of a command's refusal (rulings 1; JC 0.1)."""
 
@@ -207,6 +216,7 @@ class Command:
     body_limit: int = MIB
     counts_addresses: bool = False
     """For a public command: whether a call without a valid credential counts against its client address (rulings 2)."""
+    transaction: Transaction = Transaction.WHOLE
     changes_principals: bool = False
     """Whether it may end or change a credential's rights: what is remembered of credentials is forgotten after it."""
     title: str = ""

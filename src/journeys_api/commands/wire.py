@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 def instant(value: datetime | None, *, absent: str | None = "0000-00-00 00:00:00") -> str | None:
     """`YYYY-MM-DD HH:MM:SS`, UTC; None as `absent` (the vendor writes a zero date)."""
-    return absent if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return absent if value is None else value.astimezone(UTC).isoformat(" ", "seconds")[:19]
 
 
 def day(value: date) -> str:

@@ -16,8 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Receive, Scope, Send
 
 from journeys_api.clock import Clock
-from journeys_api.commands.call import Call, Principal
-from journeys_api.commands.registry import COMMANDS, Command, Rejection
+from journeys_api.commands.call import Body, Call, Principal
+from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transaction
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
 from journeys_api.http import envelopes
@@ -34,6 +34,7 @@ from journeys_api.http.parameters import (
 )
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
+from journeys_api.lanes import Lane
 from journeys_api.settings import Settings
 from journeys_api.strict_json import fold
 
@@ -89,6 +90,8 @@ class Doors:
         *,
         settings: Settings,
         sessions: Sessions,
+        reading_sessions: Sessions,
+        lane: Lane,
         clock: Clock,
         principals: Principals,
         rate_limits: RateLimits,
@@ -96,6 +99,8 @@ class Doors:
     ) -> None:
         self._settings = settings
         self._sessions = sessions
+        self._reading_sessions = reading_sessions
+        self._lane = lane
         self._clock = clock
         self._principals = principals
         self._rate_limits = rate_limits
@@ -238,16 +243,7 @@ class Doors:
             arguments = command.read(given, now=self._clock.now())
             for attempt in range(1, TRIES + 1):
                 try:
-                    async with self._sessions.begin() as session:
-                        call = Call(
-                            session=session,
-                            now=self._clock.now(),
-                            principal=principal,
-                            client_address=client_address,
-                            settings=self._settings,
-                            failed_logins=self._rate_limits,
-                        )
-                        body = await command.handler(call, **arguments)
+                    body = await self._handled(command, principal, client_address, arguments)
                     break
                 except DBAPIError as error:
                     if attempt == TRIES or _sqlstate(error) not in RETRIED:
@@ -271,6 +267,28 @@ class Doors:
                 raise
             log.exception("call_failed", command=command.name)
             return envelopes.refusal(door, command.envelope, [command.failure], {})
+
+    async def _handled(
+        self, command: Command, principal: Principal, client_address: str, arguments: Mapping[str, Any]
+    ) -> Body:
+        """What the handler answers, once its transaction is committed."""
+        call = Call(
+            now=self._clock.now(),
+            principal=principal,
+            client_address=client_address,
+            settings=self._settings,
+            failed_logins=self._rate_limits,
+            open_session=self._sessions,
+        )
+        if command.transaction is Transaction.WHOLE:
+            async with self._sessions.begin() as call.opened:
+                return await command.handler(call, **arguments)
+        call.open_session, call.open_lane = self._reading_sessions, self._lane
+        try:
+            return await command.handler(call, **arguments)
+        finally:
+            if call.opened is not None:
+                await call.opened.close()
 
 
 def _text(value: Any) -> str:

@@ -136,5 +136,6 @@ def rate_limited(headers: Sequence[tuple[bytes, bytes]]) -> Answer:
 def rendered(answer: Answer, *, as_xml: bool) -> tuple[bytes, bytes]:
     """The bytes of the body, and their content type. One line, no byte-order mark."""
     if as_xml and answer.is_xml_allowed:
-        return xml.dumps(answer.body), b"text/xml; charset=utf-8"
+        # what was stored as JSON text has to be read first: here it is not passed through
+        return xml.dumps(orjson.loads(orjson.dumps(answer.body))), b"text/xml; charset=utf-8"
     return orjson.dumps(answer.body), b"application/json"

@@ -86,7 +86,7 @@ async def journey_actions_update(call: Call, *, journey_id: int, elements: list[
     saved = await service.replace_actions(
         call.session, owner_id=call.owner_id, journey_id=journey_id, elements=elements, now=call.now
     )
-    counted = await stats.totals_of_journey(call.session, owner_id=call.owner_id, journey_id=journey_id)
+    counted = await stats.totals_of_journey(call.lane, owner_id=call.owner_id, journey_id=journey_id)
     return {
         "JourneyID": str(saved.journey.journey_id),
         "JourneyName": saved.journey.name,

@@ -10,6 +10,7 @@ from journeys_api.commands.registry import (
     Param,
     Reading,
     Refusal,
+    Transaction,
     command,
     invalid,
     missing,
@@ -31,6 +32,7 @@ from journeys_api.journeys.parameters import (
     settings_params,
     stats_params,
 )
+from journeys_api.journeys.reading import read_journey, read_journeys
 from journeys_api.journeys.triggers import Trigger, TriggerParameters, load, read_parameters, trigger_named
 from journeys_api.models import Journey
 from journeys_api.stats import queries as stats
@@ -217,6 +219,7 @@ def _updated_settings(reading: Reading) -> service.Settings:
     ],
     errors={errors.JourneyNotFound: 3},
     envelope=Envelope.ERRORS,
+    transaction=Transaction.EACH,
     title="Get a Journey",
     example={"JourneyID": 456, "StartDate": "2025-01-01", "EndDate": "2025-01-31"},
     answer={
@@ -233,13 +236,11 @@ async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
 
     Source: journeys, "Get a Journey"; rulings 8.
     """
-    found = await service.get_journey(call.session, owner_id=call.owner_id, journey_id=journey_id)
-    counted = await stats.totals_of_journey(call.session, owner_id=call.owner_id, journey_id=journey_id)
-    days = await stats.journey_days(call.session, owner_id=call.owner_id, journey_ids=[journey_id], window=window)
+    found = await read_journey(call.lane, owner_id=call.owner_id, journey_id=journey_id, window=window)
     return {
         **wire.described(found.journey),
-        "Actions": wire.action_tree(found.actions, counted.actions),
-        "JourneyStats": journey_stats(counted.journey, days.get(journey_id, {}), window),
+        "Actions": wire.action_tree(found.actions, found.totals.actions),
+        "JourneyStats": journey_stats(found.totals.journey, found.days, window),
         **wire.settings(found.journey),
     }
 
@@ -257,6 +258,7 @@ async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
         Refusal(6, "StatsStartDate must be before StatsEndDate"),
     ],
     envelope=Envelope.ERRORS,
+    transaction=Transaction.EACH,
     title="List Journeys",
     example={"StatsStartDate": "2025-01-01", "StatsEndDate": "2025-01-31"},
     answer={
@@ -282,9 +284,9 @@ async def journey_list(call: Call, *, window: Window) -> Body:
 
     Source: journeys, "List Journeys"; rulings 8.
     """
-    journeys = await service.list_journeys(call.session, owner_id=call.owner_id)
-    totals = await stats.journey_totals(call.session, owner_id=call.owner_id, journey_ids=None)
-    days = await stats.journey_days(call.session, owner_id=call.owner_id, journey_ids=None, window=window)
+    journeys = await read_journeys(call.lane, owner_id=call.owner_id)
+    totals = await stats.journey_totals(call.lane, owner_id=call.owner_id)
+    days = await stats.journey_days(call.lane, owner_id=call.owner_id, window=window)
     return {
         "Journeys": [
             wire.listed(

@@ -163,21 +163,6 @@ async def update_journey(
     await session.flush()
 
 
-async def get_journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> WithActions:
-    """The account's journey with its actions.
-
-    Raises:
-        JourneyNotFound: no such journey in this account.
-    """
-    journey = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
-    return WithActions(journey, await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
-
-
-async def list_journeys(session: AsyncSession, *, owner_id: int) -> Sequence[Journey]:
-    """All journeys of the account, ascending by id."""
-    return (await session.scalars(queries.owned_journeys(owner_id).order_by(Journey.journey_id))).all()
-
-
 async def delete_journeys(
     session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], now: datetime
 ) -> list[int]:
@@ -286,6 +271,8 @@ async def publish_actions(
     await session.flush()
     await queries.update_actions(session, rows, owner_id=owner_id, journey_id=journey_id)
     try:
-        return await get_journey(session, owner_id=owner_id, journey_id=journey_id), list(published)
+        changed = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
+        actions = await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
+        return WithActions(changed, actions), list(published)
     except JourneyNotFound:
         raise JourneyGone from None

@@ -3,14 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from journeys_api.commands.wire import instant
 from journeys_api.journeys.action_types import BRANCHES, HIDDEN
+from journeys_api.journeys.reading import ReadAction, ReadJourney
 from journeys_api.journeys.warnings import CannotRun
 from journeys_api.models import Journey, JourneyAction
 from journeys_api.stats.wire import action_stats
 
+AnyJourney = Journey | ReadJourney
+AnyAction = JourneyAction | ReadAction
 
-def head(journey: Journey) -> dict[str, object]:
+
+def passed(stored: Any) -> Any:
+    """Stored JSON: its text goes out as it is, never parsed; what has been parsed already stays."""
+    return orjson.Fragment(stored) if isinstance(stored, str) else stored
+
+
+def head(journey: AnyJourney) -> dict[str, object]:
     """What every shape of a journey starts with."""
     return {
         "JourneyID": str(journey.journey_id),
@@ -19,16 +30,16 @@ def head(journey: Journey) -> dict[str, object]:
     }
 
 
-def trigger_parameters(journey: Journey) -> object:
+def trigger_parameters(journey: AnyJourney) -> object:
     """The trigger's parameters; none at all is `[]` (rulings 5)."""
-    return journey.trigger_parameters or []
+    return passed(journey.trigger_parameters) if journey.trigger_parameters not in ({}, "{}") else []
 
 
 def created(journey: Journey) -> dict[str, object]:
     """As `journey.create` answers it."""
     return {
         **head(journey),
-        "Status": journey.status.value,
+        "Status": str(journey.status),
         "Notes": journey.notes,
         "CreatedAt": instant(journey.created_at),
         "UpdatedAt": instant(journey.updated_at),
@@ -40,20 +51,20 @@ def updated(journey: Journey) -> dict[str, object]:
     return {**described(journey), "UpdatedAt": instant(journey.updated_at)}
 
 
-def described(journey: Journey) -> dict[str, object]:
+def described(journey: AnyJourney) -> dict[str, object]:
     """As `journey.clone` answers it, and as `journey.get` starts."""
     return {
         **head(journey),
         "TriggerParameters": trigger_parameters(journey),
-        "Status": journey.status.value,
+        "Status": str(journey.status),
         "Notes": journey.notes,
     }
 
 
-def settings(journey: Journey) -> dict[str, object]:
+def settings(journey: AnyJourney) -> dict[str, object]:
     """What create and update take and the contract's page never shows again; added to `journey.get`."""
     return {
-        "Run_Criteria": journey.run_criteria,
+        "Run_Criteria": passed(journey.run_criteria),
         "Run_Criteria_Operator": journey.run_criteria_operator,
         "Rate_Limit_Per_Hour": journey.rate_limit_per_hour,
         "Rate_Limit_Per_Day": journey.rate_limit_per_day,
@@ -64,7 +75,7 @@ def settings(journey: Journey) -> dict[str, object]:
 
 def switched(journey: Journey) -> dict[str, object]:
     """As `journey.enable` and `journey.disable` answer it."""
-    return {**head(journey), "Status": journey.status.value, "UpdatedAt": instant(journey.updated_at)}
+    return {**head(journey), "Status": str(journey.status), "UpdatedAt": instant(journey.updated_at)}
 
 
 def warnings(found: Sequence[CannotRun]) -> list[dict[str, object]]:
@@ -74,17 +85,17 @@ def warnings(found: Sequence[CannotRun]) -> list[dict[str, object]]:
     ]
 
 
-def listed(journey: Journey, stats: Mapping[str, object]) -> dict[str, object]:
+def listed(journey: AnyJourney, stats: Mapping[str, object]) -> dict[str, object]:
     """A row of `journey.list`."""
     return {
         **head(journey),
         "TriggerParameters": trigger_parameters(journey),
-        "Status": journey.status.value,
+        "Status": str(journey.status),
         "JourneyStats": stats,
     }
 
 
-def action_tree(actions: Sequence[JourneyAction], totals: Mapping[int, Any]) -> list[dict[str, object]]:
+def action_tree(actions: Sequence[AnyAction], totals: Mapping[int, Any]) -> list[dict[str, object]]:
     """Full action objects; a Decision's branches under `Actions` (rulings 6). `actions` in `OrderNo` order."""
     roots: list[dict[str, object]] = []
     branches: dict[tuple[int, str], list[dict[str, object]]] = {}
@@ -97,7 +108,7 @@ def action_tree(actions: Sequence[JourneyAction], totals: Mapping[int, Any]) -> 
             "ActionParameters": _parameters(action),
             "Notes": action.notes,
             "Published": action.is_published,
-            "CompletedRuns": int(counted.completed_runs) if counted else 0,
+            "CompletedRuns": counted.completed_runs if counted else 0,
             "Stats": action_stats(action.action, counted),
         }
         if action.action in BRANCHES:
@@ -111,14 +122,18 @@ def action_tree(actions: Sequence[JourneyAction], totals: Mapping[int, Any]) -> 
     return roots
 
 
-def _parameters(action: JourneyAction) -> dict[str, Any]:
-    security = action.parameters.get("WebhookSecurity")
+def _parameters(action: AnyAction) -> Any:
+    stored = action.parameters
+    if action.action != "Webhook":
+        return passed(stored)
+    parameters = orjson.loads(stored) if isinstance(stored, str) else stored
+    security = parameters.get("WebhookSecurity")
     if isinstance(security, dict) and security.get("SecretKey"):
-        return {**action.parameters, "WebhookSecurity": {**security, "SecretKey": HIDDEN}}
-    return action.parameters
+        return {**parameters, "WebhookSecurity": {**security, "SecretKey": HIDDEN}}
+    return parameters
 
 
-def published(actions: Sequence[JourneyAction], touched: Sequence[int]) -> list[dict[str, object]]:
+def published(actions: Sequence[AnyAction], touched: Sequence[int]) -> list[dict[str, object]]:
     """The touched actions in request order, `Published` as text (rulings 6)."""
     by_id = {action.action_id: action for action in actions}
     return [

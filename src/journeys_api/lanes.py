@@ -1,0 +1,118 @@
+"""Statements that are compiled once, and the two ways to run them: within a session, or each by itself.
+
+A session of SQLAlchemy's costs several times what its statement costs. The few commands that are called again and again
+therefore run statements prepared here: built from the same models and constructs, compiled when the module is imported,
+sent by the driver on a connection that SQLAlchemy's own pool lends.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import asyncpg
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from journeys_api.db import JSON_DIALECT
+
+
+class Prepared:
+    """A statement compiled for PostgreSQL. Its parameters are given by name, as `bindparam` names them.
+
+    It selects stored JSON and states cast to text: the driver gives them as they are, the session as their types say.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        dialect = asyncpg_dialect(**JSON_DIALECT)  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        assert isinstance(compiled, SQLCompiler)
+        self.statement = statement
+        self.sql = str(compiled)
+        self._places = [
+            (name, compiled.params[name], compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup or ()
+        ]
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """What the driver is given, in the order of the statement's `$1`, `$2` …"""
+        given = []
+        for name, constant, processed in self._places:
+            value = values.get(name, constant)
+            given.append(value if processed is None else processed(value))
+        return given
+
+
+class Lane(Protocol):
+    """Runs prepared statements."""
+
+    async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
+        """The rows, their columns as attributes."""
+
+
+class SessionLane:
+    """In a session's transaction: sees what it has written, and is undone with it."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
+        """The rows, their columns as attributes."""
+        return (await self._session.execute(prepared.statement, values)).all()
+
+
+class PoolLane:
+    """Each statement on a connection lent for it, as a transaction of its own: committed when it returns."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
+        """The rows, their columns as attributes.
+
+        Raises:
+            DBAPIError: as a session would, with the driver's own error as `orig`.
+            sqlalchemy.exc.TimeoutError: no connection became free in time.
+        """
+        lent = await self._lend()
+        driver: Any = lent.driver_connection
+        try:
+            found: Sequence[Any] = await driver.fetch(prepared.sql, *prepared.arguments(values), record_class=_Row)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            is_gone = driver.is_closed()
+            if is_gone:
+                lent.invalidate()
+            raise DBAPIError(prepared.sql, None, error, hide_parameters=True, connection_invalidated=is_gone) from error
+        else:
+            return found
+        finally:
+            lent.close()
+
+    async def _lend(self) -> PoolProxiedConnection:
+        pool = self._engine.sync_engine.pool
+        while True:
+            try:
+                # what lies ready is handed over at once; to wait for one, or to connect anew, takes SQLAlchemy's detour
+                lent = pool.connect() if pool.checkedin() else await self._engine.raw_connection()  # type: ignore[attr-defined]
+            except MissingGreenlet:
+                lent = await self._engine.raw_connection()
+            driver: Any = lent.driver_connection
+            if not driver.is_closed():
+                return lent
+            # the database hung up while it lay in the pool
+            lent.invalidate()
+            lent.close()
+
+
+class _Row(asyncpg.Record):  # type: ignore[misc]
+    """A row whose columns are attributes, as SQLAlchemy's are."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
