@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     session_lifetime: Duration = timedelta(days=30)
     """How long a login session lives."""
 
+    attribution_window: Duration = timedelta(days=30)
+    """How long after its last open or click a journey's message is what brought a conversion."""
+
     metrics_public: bool = False
     """Whether `/metrics` answers without the admin key."""
 

@@ -18,6 +18,7 @@ from tests.subscribers.people import LARGEST_ID, create, get, limit_subscribers,
 
 ANN = "Ann@example.com"
 SALE = {"conversion-id": "order-1", "conversion-name": "Order", "conversion-value": "19.90"}
+NO_AMOUNTS = ("a lot", "-1", -0.01, "1,50", "NaN", "Infinity", "1e400", 10**10 + 1, 2**63, [1], {"a": 1}, True)
 Told = tuple[str, int, dict[str, Any]]
 
 
@@ -301,7 +302,7 @@ async def test_a_silent_event_is_kept_and_told_to_nobody(app: Application, api: 
 async def test_a_conversion_counts_once_and_brings_revenue(app: Application, api: Client) -> None:
     list_id = await make_list(api)
     ann, bob = await create(api, list_id, ANN), await create(api, list_id, "bob@example.com")
-    odd = {"conversionId": "order-1", "conversionName": "Order", "conversion_value": "a lot"}
+    odd = {"conversionId": "order-1", "conversionName": "Order", "conversion_value": " 0.00 "}
 
     for address, properties in ((ANN, SALE), (ANN, {**SALE, "conversion-value": 3}), ("bob@example.com", odd)):
         await api.ok("event.track", ListID=list_id, Event="conversion", Email=address, Properties=properties)
@@ -356,6 +357,7 @@ async def test_where_the_limit_leaves_no_room_nobody_is_made(app: Application, a
         ({"Event": "conversion", "Properties": {**SALE, "conversion-name": None}}, [9]),
         ({"Event": "conversion", "ListID": "-1", "Email": "a", "Properties": {"conversion-id": 7}}, [4, 7, 9, 10]),
         ({"Event": "conversion", "Properties": {**SALE, "conversion-id": "x" * 256}}, [8]),
+        *(({"Event": "conversion", "Properties": {**SALE, "conversion-value": odd}}, [10]) for odd in NO_AMOUNTS),
         ({"ListID": [], "Email": "a\x00b"}, [4, 5, 7]),
     ],
 )

@@ -194,3 +194,18 @@ async def group_for_update(session: AsyncSession, *, group_id: int) -> UserGroup
 async def every_group_id_for_update(session: AsyncSession) -> Sequence[int]:
     """The ids of all groups, which nobody changes, deletes or joins until the transaction ends."""
     return (await session.scalars(select(UserGroup.group_id).order_by(UserGroup.group_id).with_for_update())).all()
+
+
+async def currency_of(session: AsyncSession, *, owner_id: int) -> str:
+    """What the account's revenue is counted in; "": nothing is settled yet, or the account is gone."""
+    return await session.scalar(select(User.currency).where(User.user_id == owner_id)) or ""
+
+
+async def settle_currency(session: AsyncSession, *, owner_id: int, currency: str) -> None:
+    """Let the account count in a currency, unless one was settled before."""
+    await session.execute(
+        update(User)
+        .where(User.user_id == owner_id, User.currency == "")
+        .values(currency=currency)
+        .execution_options(synchronize_session=False)
+    )

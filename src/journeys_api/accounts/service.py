@@ -168,6 +168,19 @@ async def account_of(session: AsyncSession, *, user_id: int) -> tuple[User, User
     return row[0], row[1]
 
 
+async def currency_of(session: AsyncSession, *, owner_id: int, named: str = "") -> str:
+    """What the account's revenue is counted in; "": nobody has said.
+
+    Args:
+        named: a currency that the account takes as its own if it has none yet.
+    """
+    found = await queries.currency_of(session, owner_id=owner_id)
+    if found or not named:
+        return found
+    await queries.settle_currency(session, owner_id=owner_id, currency=named)
+    return await queries.currency_of(session, owner_id=owner_id)
+
+
 async def hash_of(password: str) -> str:
     """The hash to keep of a password. Call it before the first statement: no connection waits for it then.
 

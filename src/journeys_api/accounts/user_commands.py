@@ -14,6 +14,7 @@ from journeys_api.accounts.errors import (
 )
 from journeys_api.accounts.user_fields import (
     collect,
+    currency,
     language,
     password,
     profile_params,
@@ -136,7 +137,8 @@ def _judge_update(reading: Reading) -> None:
     if reading.arguments.pop("is_2fa_enabled"):
         reading.refuse(4, "two-factor authentication is not available")
     new_password = reading.arguments.pop("password")
-    changes = collect(reading, {**_COLUMNS, "group_id": "group_id", "address": "email_address", "username": "username"})
+    own = {"group_id": "group_id", "address": "email_address", "username": "username", "currency": "currency"}
+    changes = collect(reading, {**_COLUMNS, **own})
     reading["changes"] = UserChanges(changes.columns, changes.profile, new_password)
 
 
@@ -152,6 +154,14 @@ def _judge_update(reading: Reading) -> None:
         Param("TimeZone", "time_zone", time_zone, invalid=19),
         Param("Language", "language", language, invalid=14),
         Param("RelUserGroupID", "group_id", identifier, invalid=11, refers_to="group"),
+        Param(
+            "Currency",
+            "currency",
+            currency,
+            invalid=20,
+            keeps_empty=True,
+            doc="Ours: what revenue is counted in; empty: that of the next conversion that names one",
+        ),
         *ADMINISTRATORS_PARAMS,
         *profile_params(keeps_empty=True),
         Param("RateLimits", "rate_limits", rate_limits, keeps_empty=True),
@@ -168,6 +178,7 @@ def _judge_update(reading: Reading) -> None:
         Refusal(14, "Invalid language code", source=OURS),
         Refusal(15, "Invalid reputation level (must be 'Trusted' or 'Untrusted')", source=OURS),
         *INVALID_VALUES,
+        Refusal(20, "Invalid Currency parameter, three letters", source=OURS),
     ],
     errors={NotOwnAccount: 2, UserNotFound: 5, UsernameTaken: 6, EmailAddressTaken: 6, GroupNotFound: 11},
     check=_judge_update,

@@ -24,6 +24,8 @@ LONG_TEXTS = frozenset(
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{2}([-_]([A-Za-z]{2}|[0-9]{3}))?")
 
+_CURRENCY = re.compile("[A-Z]{3}")
+
 
 @cache
 def _time_zones() -> dict[str, str]:
@@ -44,6 +46,13 @@ def _language(value: Any) -> str:
     return read
 
 
+def _currency(value: Any) -> str:
+    read = scalar_text(value).upper()
+    if read and not _CURRENCY.fullmatch(read):
+        raise Unreadable
+    return read
+
+
 def _password(value: Any) -> str:
     read = scalar_text(value)
     if len(read.encode("utf-8")) > MAX_PASSWORD_BYTES:
@@ -53,6 +62,7 @@ def _password(value: Any) -> str:
 
 time_zone = Reader(_time_zone, {"type": "string", "description": "a name of the IANA time zone database"})
 language = Reader(_language, {"type": "string", "description": "two letters, optionally with a region: `en`, `pt-BR`"})
+currency = Reader(_currency, {"type": "string", "description": "three letters (ISO 4217): `EUR`"})
 password = Reader(_password, {"type": "string", "description": "1 to 1024 bytes", "maxLength": MAX_PASSWORD_BYTES})
 rate_limits = Reader(read_rate_limits, {"type": "object"})
 username = bounded_text(250)

@@ -93,6 +93,7 @@ def user_row(user: User) -> dict[str, Any]:
         "Fax": profile.get("Fax", ""),
         "TimeZone": user.time_zone,
         "Language": user.language,
+        "Currency": user.currency,
         "LastActivityDateTime": instant(None),
         "AccountStatus": user.account_status.value,
         "AvailableCredits": user.available_credits,

@@ -229,3 +229,17 @@ async def touched_since(session: AsyncSession, *, owner_id: int, subscriber_id: 
         {"owner": owner_id, "person": subscriber_id, "since": since},
     )
     return int(found) if found is not None else None
+
+
+_MESSAGE = text(
+    """
+SELECT d.list_id, d.subscriber_id, s.email_address
+FROM deliveries d LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
+WHERE d.delivery_id = :id AND d.owner_id = :owner AND d.kind = 'mail' AND d.journey_id IS NOT NULL
+"""
+)
+
+
+async def message_of_journey(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Row[Any] | None:
+    """List, subscriber and address of a journey's mail; None: there is no such mail in this account."""
+    return (await session.execute(_MESSAGE, {"id": delivery_id, "owner": owner_id})).one_or_none()

@@ -40,6 +40,8 @@ class Fact:
     """Why a machine did it: kept, and counted nowhere."""
     revenue_cents: int = 0
     """For conversions."""
+    is_silent: bool = False
+    """Whether journeys that wait for it are told nothing."""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """As `MessageActivity.detail`."""
 
@@ -127,7 +129,7 @@ class _Batch:
             known = self.people.setdefault(place, Change(message.email_address))
             known.bits |= int(fact.kind.bit)
         trigger = TRIGGERS.get(fact.kind)
-        if trigger is not None and message.email_id is not None:
+        if trigger is not None and message.email_id is not None and not fact.is_silent:
             happened = Happened(trigger, message.list_id, message.subscriber_id, message.email_id)
             self.happened[message.owner_id].append(happened)
 
@@ -140,3 +142,19 @@ async def last_touched_message(
     A conversion is attributed to it. Machines' visits are no touches.
     """
     return await queries.touched_since(session, owner_id=owner_id, subscriber_id=subscriber_id, since=at - within)
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """Whom a journey's mail is to."""
+
+    list_id: int
+    subscriber_id: int
+    email_address: str | None
+    """None: the subscriber is gone."""
+
+
+async def message_of_journey(session: AsyncSession, *, owner_id: int, delivery_id: int) -> SentMessage | None:
+    """Whom a journey's mail is to; None: this account has no such mail."""
+    found = await queries.message_of_journey(session, owner_id=owner_id, delivery_id=delivery_id)
+    return None if found is None else SentMessage(found.list_id, found.subscriber_id, found.email_address)

@@ -66,6 +66,8 @@ class User(Base):
         kept_as_text(ReputationLevel), server_default=text("'Trusted'")
     )
     available_credits: Mapped[int] = mapped_column(server_default=text("0"))
+    currency: Mapped[str] = mapped_column(server_default=text("''"))
+    """What revenue is counted in, three capitals; empty: that of the first conversion that names one."""
     profile: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
     """`FirstName`, `LastName`, `CompanyName`, `Website`, `Street` … by wire name; mail is personalized from it."""
     created_at: Mapped[datetime]

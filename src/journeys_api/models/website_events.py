@@ -3,8 +3,9 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, PrimaryKeyConstraint, text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Identity, Index, PrimaryKeyConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -50,6 +51,14 @@ class WebsiteEvent(Base):
             unique=True,
             postgresql_where=text("conversion_id IS NOT NULL AND subscriber_id IS NOT NULL"),
         ),
+        # an event of a page that is sent twice is one
+        Index(
+            "uq_website_events_event_key",
+            "owner_id",
+            "event_key",
+            unique=True,
+            postgresql_where=text("event_key IS NOT NULL"),
+        ),
         # for the cascade of the list's key
         Index("ix_website_events_list_id", "list_id"),
     )
@@ -63,6 +72,8 @@ class WebsiteEvent(Base):
     """The kind, or what the page calls a custom event."""
     uuid: Mapped[str] = mapped_column(server_default=text("''"))
     conversion_id: Mapped[str | None]
+    event_key: Mapped[UUID | None] = mapped_column(Uuid)
+    """The event's own id, where the page gave it one."""
     properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     occurred_at: Mapped[datetime]
 

@@ -1,10 +1,10 @@
 """The commands of website events (AC 2.9)."""
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
-from journeys_api.commands.reading import Reader, Unreadable, bounded_text, email_address, identifier, mapping
+from journeys_api.commands.reading import email_address, identifier
 from journeys_api.commands.registry import (
     HUNDRED_A_MINUTE,
     Envelope,
@@ -19,40 +19,23 @@ from journeys_api.commands.registry import (
 )
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import WebsiteEventKind
+from journeys_api.tracking.links import read_attribution
 from journeys_api.website_events import service
 from journeys_api.website_events.kinds import kind_of, text_of
-from journeys_api.website_events.service import LONGEST_NAME, Tracked
+from journeys_api.website_events.reading import bounded_properties, conversion_problems, event_name
+from journeys_api.website_events.service import Tracked
 
-MOST_BYTES = 64 * 1024
-MOST_PROPERTIES = 100
-
-
-def _properties(value: Any) -> dict[str, Any]:
-    read = mapping(value)
-    if len(read) > MOST_PROPERTIES or any(len(name) > LONGEST_NAME for name in read):
-        raise Unreadable
-    if len(json.dumps(read, ensure_ascii=False, separators=(",", ":")).encode()) > MOST_BYTES:
-        raise Unreadable
-    return read
-
-
-_bounded_object = Reader(_properties, {"type": "object", "maxProperties": MOST_PROPERTIES})
-_name = bounded_text(LONGEST_NAME)
-_CONVERSION = {8: "conversion-id", 9: "conversion-name", 10: "conversion-value"}
+_CONVERSION = {"conversion-id": 8, "conversion-name": 9, "conversion-value": 10}
 
 
 def _check(reading: Reading) -> None:
     if not reading.has("event") or reading["event"] is None:
         return
-    kind = kind_of(reading["event"])
-    if kind is WebsiteEventKind.IDENTIFY and not any(map(reading.has, ("email_address", "external_id", "uuid"))):
+    is_identify = kind_of(reading["event"]) is WebsiteEventKind.IDENTIFY
+    if is_identify and not any(map(reading.has, ("email_address", "external_id", "uuid"))):
         reading.refuse(6)
-    if kind is WebsiteEventKind.CONVERSION:
-        for code, name in _CONVERSION.items():
-            if text_of(reading["properties"], name) == "":
-                reading.refuse(code)
-        if len(text_of(reading["properties"], "conversion-id")) > LONGEST_NAME:
-            reading.refuse(8, f"longer than {LONGEST_NAME} characters")
+    for problem in conversion_problems(reading["event"], reading["properties"]):
+        reading.refuse(_CONVERSION[problem.name], problem.detail)
 
 
 @command(
@@ -73,7 +56,7 @@ def _check(reading: Reading) -> None:
         Param(
             "Event",
             "event",
-            _name,
+            event_name,
             missing=5,
             invalid=5,
             doc="`page_view`, `identify`, `conversion`; any other name is a custom event",
@@ -82,22 +65,23 @@ def _check(reading: Reading) -> None:
         Param(
             "ID",
             "external_id",
-            _name,
+            event_name,
             doc="The value of the list's unique-identifier field, or the SHA-256 of the address in hex digits",
         ),
-        Param("UUID", "uuid", _name, doc="The visitor's id; one is made when nothing says who it is"),
+        Param("UUID", "uuid", event_name, doc="The visitor's id; one is made when nothing says who it is"),
         Param(
             "Properties",
             "properties",
-            _bounded_object,
+            bounded_properties,
             default={},
             doc="Of the event: at most 100, in 64 KiB. `isTest`: nothing is kept; `isSilent`: no journey is told. "
-            "A conversion needs `conversion-id`, `conversion-name` and `conversion-value`",
+            "A conversion needs `conversion-id`, `conversion-name` and `conversion-value`, an amount of money in all, "
+            "in `conversion-currency` or else the account's. `pr`: the mark that a link of a mail gave its target",
         ),
         Param(
             "IdentifyProperties",
             "identify_properties",
-            _bounded_object,
+            bounded_properties,
             default={},
             doc="Custom values by merge-tag alias or `CustomField<ID>`, of an identify event or a new address",
         ),
@@ -107,7 +91,7 @@ def _check(reading: Reading) -> None:
         Refusal(5, "Missing event parameter"),
         Refusal(6, "Missing email parameter"),
         Refusal(7, "Invalid email parameter"),
-        *(Refusal(code, f"Missing {name} event property") for code, name in _CONVERSION.items()),
+        *(Refusal(code, f"Missing {name} event property") for name, code in _CONVERSION.items()),
     ],
     errors={ListNotFound: 4},
     check=_check,
@@ -129,14 +113,31 @@ async def event_track(call: Call, **given: Any) -> Body:
     `Email` on a list becomes a subscriber there, and an identify event is added; an `ID` makes nobody. Without
     `ListID`, an address is looked for on all lists and counts when it is on one only. A conversion that is sent again,
     with the same `conversion-id`, is kept once. Events of nobody known are kept under their `UUID`.
+
+    A conversion of a subscriber counts, with its money, for the journey's message that its property `pr` names, if that
+    was written to the same person; else for the message that the subscriber opened or clicked last, within
+    `JOURNEYS_ATTRIBUTION_WINDOW`. Money of another currency than the account's is kept and not summed; an account
+    without one takes that of its first conversion that names one (`Currency` of `user.update`).
     """
-    answer = await service.track(call.session, owner_id=call.owner_id, tracked=Tracked(**given), now=call.now)
+    answer = await service.track(
+        call.session,
+        owner_id=call.owner_id,
+        tracked=Tracked(**given, message_id=_message_id(call, given["properties"])),
+        window=call.settings.attribution_window,
+        now=call.now,
+    )
     return {
         "status": "success",
         "uuid": answer.uuid,
         "external_id": given["external_id"] or "",
         "identify_event_sent": answer.is_identify_sent,
     }
+
+
+def _message_id(call: Call, properties: Mapping[str, Any]) -> int | None:
+    """The message that the property `pr` names; None: it is not the account's, or no mark of ours."""
+    message = read_attribution(call.pepper, text_of(properties, "pr"))
+    return message[1] if message is not None and message[0] == call.owner_id else None
 
 
 @command(

@@ -10,8 +10,9 @@ from journeys_api.strict_json import fold
 
 _MARKS = ("istest", "issilent")
 _TRUE = ("1", "true", "yes", "on")
-MOST_CENTS = 2**53
-"""More is no amount of money; less, any reader of JSON gets whole."""
+MOST_CENTS = 10**12
+"""More is no amount that one conversion brings; of as much, millions have room in a sum of cents."""
+LONGEST_CURRENCY = 20
 
 
 def kind_of(event: str) -> WebsiteEventKind:
@@ -34,12 +35,22 @@ def text_of(properties: Mapping[str, Any], name: str) -> str:
     return property_text(property_value(properties, name))
 
 
-def revenue_cents(properties: Mapping[str, Any]) -> int:
-    """What a conversion brought, in hundredths of its currency; 0 where its value is no amount."""
+def amount_cents(properties: Mapping[str, Any]) -> int | None:
+    """What a conversion brought, in hundredths of its currency; None: its value is no amount that can be counted."""
     try:
         value = Decimal(text_of(properties, "conversion-value").strip())
     except InvalidOperation:
-        return 0
+        return None
     if not value.is_finite() or not 0 <= value <= MOST_CENTS // 100:
-        return 0
+        return None
     return int((value * 100).to_integral_value())
+
+
+def currency_of(properties: Mapping[str, Any]) -> str:
+    """The currency that a conversion names, in capitals; "": none."""
+    return text_of(properties, "conversion-currency").strip().upper()[:LONGEST_CURRENCY]
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text looks like a currency's code: three capitals (ISO 4217)."""
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()

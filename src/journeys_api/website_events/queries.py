@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,28 +33,55 @@ async def last_identified(session: AsyncSession, *, owner_id: int, uuid: str) ->
     return found.list_id, found.subscriber_id
 
 
-async def insert_event(session: AsyncSession, row: Mapping[str, Any]) -> bool:
-    """Keep an event; False for a conversion that its subscriber has already, also one that is being kept just now.
+async def insert_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Keep events in one statement; for each whether it is new.
+
+    What is there already is an event with the same key, and a conversion that its subscriber has, also one that is
+    being kept just now.
+
+    Args:
+        rows: with one set of columns; no two of them with the same key.
 
     Raises:
         ListNotFound: the list, or the subscriber with it, was deleted a moment ago.
     """
-    statement = insert(WebsiteEvent).values(**row).on_conflict_do_nothing().returning(WebsiteEvent.event_id)
+    if not rows:
+        return []
+    statement = (
+        insert(WebsiteEvent)
+        .values([dict(row) for row in rows])
+        .on_conflict_do_nothing()
+        .returning(WebsiteEvent.event_key, WebsiteEvent.conversion_id)
+    )
     try:
-        return await session.scalar(statement) is not None
+        new = (await session.execute(statement)).all()
     except IntegrityError:
         raise ListNotFound from None
-
-
-async def note_names(
-    session: AsyncSession, *, owner_id: int, list_id: int, event_name: str, names: Collection[str]
-) -> None:
-    """Remember the properties that events of a name have. In order, so that two calls never wait in a circle."""
-    rows = [
-        {"owner_id": owner_id, "list_id": list_id, "event_name": event_name, "property": name} for name in sorted(names)
+    keys, conversions = {row.event_key for row in new}, {row.conversion_id for row in new}
+    return [
+        row["event_key"] in keys
+        if row["event_key"] is not None
+        else row["conversion_id"] is None or row["conversion_id"] in conversions
+        for row in rows
     ]
-    if rows:
-        await session.execute(insert(WebsiteEventProperty).values(rows).on_conflict_do_nothing())
+
+
+async def note_names(session: AsyncSession, *, owner_id: int, list_id: int, names: Collection[tuple[str, str]]) -> None:
+    """Remember (event, property) pairs of a list. In order, so that two calls never wait in a circle."""
+    if names:
+        await session.execute(
+            text(
+                "INSERT INTO website_event_properties (owner_id, list_id, event_name, property) "
+                "SELECT :owner, :list, * FROM unnest(CAST(:events AS text[]), CAST(:properties AS text[])) "
+                "ON CONFLICT DO NOTHING"
+            ),
+            {
+                "owner": owner_id,
+                "list": list_id,
+                "events": [event for event, _ in sorted(names)],
+                "properties": [name for _, name in sorted(names)],
+            },
+        )
 
 
 async def names_of_list(session: AsyncSession, *, owner_id: int, list_id: int) -> Sequence[tuple[str, str]]:

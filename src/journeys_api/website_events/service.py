@@ -4,12 +4,13 @@ import re
 import uuid as uuids
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts import service as accounts
+from journeys_api.activities import service as activities
 from journeys_api.fields import service as fields
 from journeys_api.fields import values as field_values
 from journeys_api.fields.errors import InvalidFieldValue
@@ -20,13 +21,11 @@ from journeys_api.subscribers import service as subscribers
 from journeys_api.subscribers import subscriptions, visitors
 from journeys_api.subscribers.errors import AddressTaken, PreviouslyUnsubscribed, SubscriberLimitExceeded
 from journeys_api.subscribers.service import NewSubscriber, SubscriberChanges
-from journeys_api.trigger_events import Happened, record
 from journeys_api.website_events import queries
-from journeys_api.website_events.kinds import is_marked, kind_of, revenue_cents, text_of, without_marks
+from journeys_api.website_events.keeping import Noted, Visit, keep
+from journeys_api.website_events.kinds import is_marked, kind_of
 
 SOURCE = "Website Event"
-REVENUE_HIT = "RevenueHit"
-LONGEST_NAME = 255
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -41,6 +40,8 @@ class Tracked:
     uuid: str | None
     properties: Mapping[str, Any] = field(default_factory=dict)
     identify_properties: Mapping[str, Any] = field(default_factory=dict)
+    message_id: int | None = None
+    """The account's message (a delivery) that led the visitor to the website, if a signed token says so."""
 
     @property
     def kind(self) -> WebsiteEventKind:
@@ -62,12 +63,15 @@ class Answer:
     is_identify_sent: bool
 
 
-async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, now: datetime) -> Answer:
+async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, window: timedelta, now: datetime) -> Answer:
     """Keep an event of a visitor, and tell journeys when the visitor is a subscriber.
 
     A new address on a list makes a subscriber there, and an identify event of its own. Nobody is made for a hash, an
     id or a visitor id, nor where the account's limit leaves no room. An event of nobody known is kept under its visitor
-    id and starts nothing.
+    id and starts nothing. A conversion counts with the message that brought it.
+
+    Args:
+        window: how long after its last open or click a message is what brought a conversion.
 
     Raises:
         ListNotFound: no such list in this account.
@@ -90,21 +94,32 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, now: 
     is_identify = tracked.kind is WebsiteEventKind.IDENTIFY
     if visitor is not None and is_identify and not is_new:
         await _apply(session, visitor, tracked, now)
+    visit = Visit(
+        owner_id=owner_id,
+        visitor=visitor,
+        list_id=tracked.list_id if visitor is None else visitor.list_id,
+        uuid=tracked.uuid or "",
+        message_id=tracked.message_id,
+        window=window,
+        is_trusted=True,
+    )
+    events = [Noted(tracked.event, tracked.properties)]
     if is_new and not is_identify:
-        await _keep(session, owner_id, visitor, _implied(tracked), now)
-    await _keep(session, owner_id, visitor, tracked, now)
+        events.insert(0, _implied(tracked))
+    await keep(session, visit, events, now=now)
     return replace(answer, is_identify_sent=visitor is not None and (is_new or is_identify))
 
 
-def _implied(tracked: Tracked) -> Tracked:
+def _implied(tracked: Tracked) -> Noted:
     """The identify event that the server adds for an address it meets first in another event."""
     marks = {"isSilent": True} if tracked.is_silent else {}
-    own = {"emailAddress": tracked.email_address, **marks}
-    return replace(tracked, event=WebsiteEventKind.IDENTIFY.value, properties=own)
+    return Noted(WebsiteEventKind.IDENTIFY.value, {"emailAddress": tracked.email_address, **marks})
 
 
 async def _find(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subscriber | None:
-    """Who the visitor is. The address decides alone where there is one, then the id, then the visitor id."""
+    """Who the visitor is. The address decides alone where there is one, then the id, then the visitor id, then the
+    message that led to the website.
+    """
     if tracked.email_address is not None:
         return await visitors.of_address(
             session, owner_id=owner_id, list_id=tracked.list_id, address=tracked.email_address
@@ -113,7 +128,28 @@ async def _find(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subsc
         found = await _find_by_id(session, owner_id, tracked.list_id, tracked.external_id)
         if found is not None:
             return found
-    return None if tracked.uuid is None else await _find_by_uuid(session, owner_id, tracked)
+    return await find_by_marks(
+        session, owner_id=owner_id, list_id=tracked.list_id, uuid=tracked.uuid, message_id=tracked.message_id
+    )
+
+
+async def find_by_marks(
+    session: AsyncSession, *, owner_id: int, list_id: int | None, uuid: str | None, message_id: int | None
+) -> Subscriber | None:
+    """Who an earlier event tied the visitor id to; else whom the message was written to that led to the website.
+
+    Args:
+        list_id: the person on this list; None: on whichever.
+    """
+    place = None
+    if uuid:
+        place = await queries.last_identified(session, owner_id=owner_id, uuid=uuid)
+    if place is None and message_id is not None:
+        message = await activities.message_of_journey(session, owner_id=owner_id, delivery_id=message_id)
+        place = None if message is None else (message.list_id, message.subscriber_id)
+    if place is None:
+        return None
+    return await _on_list(session, owner_id, list_id, place)
 
 
 async def _find_by_id(session: AsyncSession, owner_id: int, list_id: int | None, external_id: str) -> Subscriber | None:
@@ -127,16 +163,15 @@ async def _find_by_id(session: AsyncSession, owner_id: int, list_id: int | None,
     return found
 
 
-async def _find_by_uuid(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subscriber | None:
-    last = await queries.last_identified(session, owner_id=owner_id, uuid=tracked.uuid or "")
-    if last is None:
-        return None
-    list_id, subscriber_id = last
-    known = await subscribers.find_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
-    if known is None or tracked.list_id in (None, list_id):
+async def _on_list(
+    session: AsyncSession, owner_id: int, list_id: int | None, place: tuple[int, int]
+) -> Subscriber | None:
+    """The subscriber at (list, subscriber), or who has the same address on the list that is asked for."""
+    known = await subscribers.find_subscriber(session, owner_id=owner_id, list_id=place[0], subscriber_id=place[1])
+    if known is None or list_id in (None, place[0]):
         return known
     return await subscribers.find_subscriber(
-        session, owner_id=owner_id, list_id=tracked.list_id or 0, address=known.email_address
+        session, owner_id=owner_id, list_id=list_id or 0, address=known.email_address
     )
 
 
@@ -210,49 +245,6 @@ def _fits(each: CustomField, value: object) -> bool:
         return bool(field_values.normalised(each, value)) or not each.is_required
     except InvalidFieldValue:
         return False
-
-
-async def _keep(
-    session: AsyncSession, owner_id: int, visitor: Subscriber | None, tracked: Tracked, now: datetime
-) -> None:
-    """Keep one event, and tell journeys unless it is silent, nobody's, or a conversion that is there already."""
-    if visitor is None and not tracked.uuid:
-        return
-    kind = tracked.kind
-    is_custom = kind is WebsiteEventKind.CUSTOM
-    name = tracked.event if is_custom else kind.value
-    properties = without_marks(tracked.properties)
-    if is_custom:
-        properties.setdefault("eventName", name)  # where criteria look for it
-    list_id = tracked.list_id if visitor is None else visitor.list_id
-    is_conversion = kind is WebsiteEventKind.CONVERSION
-    row = {
-        "owner_id": owner_id,
-        "list_id": list_id,
-        "subscriber_id": None if visitor is None else visitor.subscriber_id,
-        "kind": kind,
-        "name": name,
-        "uuid": tracked.uuid or "",
-        "conversion_id": text_of(properties, "conversion-id") if is_conversion else None,
-        "properties": properties,
-        "occurred_at": now,
-    }
-    if not await queries.insert_event(session, row):
-        return
-    if list_id is not None:
-        await queries.note_names(session, owner_id=owner_id, list_id=list_id, event_name=name, names=properties)
-    if visitor is not None and not tracked.is_silent:
-        await record(session, _happened(visitor, kind, name, properties), owner_id=owner_id, now=now)
-
-
-def _happened(visitor: Subscriber, kind: WebsiteEventKind, name: str, properties: Mapping[str, Any]) -> list[Happened]:
-    payload = {"Event": {"name": name, "Property": dict(properties)}}
-    found = [Happened(f"WebsiteEvent_{kind.value}", visitor.list_id, visitor.subscriber_id, 0, payload)]
-    cents = revenue_cents(properties) if kind is WebsiteEventKind.CONVERSION else 0
-    if cents:
-        hit = {**payload, "revenue_cents": cents}
-        found.append(Happened(REVENUE_HIT, visitor.list_id, visitor.subscriber_id, 0, hit))
-    return found
 
 
 async def property_names(session: AsyncSession, *, owner_id: int, list_id: int) -> dict[str, list[str]]:
