@@ -35,6 +35,7 @@ fuzz: $(VENV)/.development
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/engine_steps.py $(ARGS)
+	$(BIN)/python benchmarks/mail_delivery.py
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import asyncpg
@@ -35,7 +35,7 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between looks at the outbox without a notice."""
 RESCUE_EVERY = 10.0
-_MAIL = Pace(POOL_SIZE * 4, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
+_MAIL = Pace(POOL_SIZE * 16, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90))
 
 
@@ -79,8 +79,10 @@ class Worker:
         )
         mail_pace = _MAIL
         if settings.smtp_max_per_second:
-            mail_pace = Pace(
-                _MAIL.concurrency, _MAIL.of_a_destination, _MAIL.lease, per_second=settings.smtp_max_per_second
+            # nobody waits for a turn longer than a minute: leases on what waits must not end
+            a_minute = max(1, int(settings.smtp_max_per_second * 60))
+            mail_pace = replace(
+                _MAIL, concurrency=min(_MAIL.concurrency, a_minute), per_second=settings.smtp_max_per_second
             )
         self.engine = Engine(self.sessions, clock=self._clock)
         self.senders: Sequence[Sender] = [
@@ -167,7 +169,7 @@ class Worker:
                 log.exception("judging_failed")
                 judged = 0
             if not judged:
-                await _either(stop, wake, POLL)
+                await _either(POLL, stop, wake)
                 wake.clear()
 
     async def _rescue(self, stop: asyncio.Event) -> None:
@@ -177,7 +179,7 @@ class Worker:
                     await outbox.rescue(session, now=await self._clock.now(session))
             except (DBAPIError, OSError) as error:
                 log.warning("rescue_interrupted", error=type(error).__name__)
-            await _either(stop, None, RESCUE_EVERY)
+            await _either(RESCUE_EVERY, stop)
 
     async def _listen(self, stop: asyncio.Event, wakes: Mapping[str, Sequence[asyncio.Event]]) -> None:
         """Set a channel's events whenever somebody says there that there is work; a lost connection means polling."""
@@ -196,12 +198,12 @@ class Worker:
                     for channel in wakes:
                         await connection.add_listener(channel, woken)
                         woken(connection, 0, channel, "")
-                    await _either(stop, lost, None)
+                    await _either(None, stop, lost)
                 finally:
                     await connection.close(timeout=2)
             except (OSError, asyncpg.PostgresError, TimeoutError) as error:
                 log.info("notices_lost", error=type(error).__name__)
-                await _either(stop, None, POLL)
+                await _either(POLL, stop)
 
 
 async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) -> None:
@@ -216,14 +218,15 @@ async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) 
             log.exception("sender_failed")
             looked_at = 0
         if not looked_at:
-            await _either(stop, wake, POLL)
+            await _either(POLL, stop, wake, sender.freed)
             wake.clear()
+            sender.freed.clear()
     await sender.finish()
 
 
-async def _either(stop: asyncio.Event, other: asyncio.Event | None, seconds: float | None) -> None:
+async def _either(seconds: float | None, *events: asyncio.Event) -> None:
     """Wait for one of the events, at most some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, other) if event is not None]
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
     await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for each in waiting:
         each.cancel()

@@ -13,6 +13,12 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What no header and no SMTP command may contain: line ends of every kind, controls, halves of characters."""
 _PATH = re.compile(r"[!#-'*+\-./0-9=?A-Z^_`a-z{|}~]+@[A-Za-z0-9.-]+")
 
+_PLAIN_ADDRESS = re.compile(
+    r"(?=[^@]{1,64}@[^@]{1,189}\Z)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@"
+    r"(?:(?!\S\S--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+)
+"""What nearly all addresses look like: nothing in one of these needs a check or another spelling."""
+
 
 class InvalidMail(Exception):
     """The mail cannot be made as asked; the text says why and holds no address and no content."""
@@ -66,6 +72,8 @@ def ascii_address(text: str, what: str) -> str:
     Source: JC 3.5 (trimming); reliability S57.
     """
     trimmed = text.strip(" \t")
+    if _PLAIN_ADDRESS.fullmatch(trimmed):
+        return trimmed
     if CONTROL.search(trimmed):
         raise InvalidMail(f"{what}: a control character in the address")
     try:

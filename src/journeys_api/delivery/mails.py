@@ -1,5 +1,6 @@
 """Mails of journeys, and the mails that ask for a confirmation: from outbox rows to attempts."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ If you did not ask for it, do nothing, or say so here:
 """What a double opt-in list without an email of its own sends; plain text."""
 CONFIRMATION_SUBJECT = "Please confirm your subscription"
 MOST_TEMPLATES = 2000
+MAILS_IN_A_ROW = 8
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ class Mails:
             session, SenderDomain, SenderDomain.domain_id, {each.sender_domain_id for each in parameters.values()}
         )
         prepared: dict[int, Attempt | Outcome] = {}
-        for row in rows:
+        for place, row in enumerate(rows):
+            if place % MAILS_IN_A_ROW == MAILS_IN_A_ROW - 1:
+                await asyncio.sleep(0)  # writing mails is work for the processor: calls beside it have their turn
             subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
             try:
                 if subscriber is None:

@@ -1,17 +1,15 @@
 """A mail made of its parts: RFC 5322 bytes that any server takes and that nobody's text can break out of."""
 
-import hashlib
 import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
 from journeys_api.delivery.mail_headers import address_header, subject_header, text_header, url_header
+from journeys_api.delivery.mime_parts import body_of
 
 OURS = frozenset(
     {
@@ -35,13 +33,10 @@ OURS = frozenset(
 )
 """Headers that no extra header may repeat: two of them mean whatever the reader likes."""
 
-# transfer encodings are chosen here, so that every octet of a message is ASCII and relays need not touch a signature
-POLICY = SMTP.clone(cte_type="7bit", max_line_length=76)
 _MESSAGE_ID = re.compile(r"<?([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,180}@[A-Za-z0-9.-]{1,180})>?")
 _LANDMARK = re.compile(r"<!--|</head\s*>|<(body|style|script|title)(?=[\s/>])", re.IGNORECASE)
 _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 _TAG_END = re.compile(r"""(?:[^>"']|"[^"]*"|'[^']*')*+>""")
-_PLAIN_TEXT = re.compile(r"(?:[ -~]{0,76}\r?\n)*+[ -~]{0,76}")
 _PRE_HEADER_STYLE = "display:none;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all"
 
 
@@ -162,47 +157,8 @@ def _usable(reply_to: str | None) -> str | None:
 
 
 def _body(mail: Mail) -> bytes:
-    body = EmailMessage(policy=POLICY)
-    if mail.text:
-        _set(body, mail.text, "plain")
-    if mail.html:
-        document = with_pre_header(mail.html, mail.pre_header)
-        if mail.text:
-            body.make_alternative()
-            part = EmailMessage(policy=POLICY)
-            _set(part, document, "html")
-            del part["MIME-Version"]
-            body.attach(part)
-            body.set_boundary(_boundary(mail))
-        else:
-            _set(body, document, "html")
-    elif not mail.text:
-        raise InvalidMail("neither HTML nor text")
-    return body.as_bytes()
-
-
-def _set(part: EmailMessage, content: str, subtype: str) -> None:
-    try:
-        encoded = content.encode()
-    except UnicodeEncodeError:
-        raise InvalidMail("half a character in the content") from None
-    if "\x00" in content:
-        raise InvalidMail("a NUL in the content")
-    part.set_content(content, subtype=subtype, charset="utf-8", cte=_transfer_encoding(content, len(encoded)))
-
-
-def _transfer_encoding(content: str, octets: int) -> str:
-    if _PLAIN_TEXT.fullmatch(content):
-        return "7bit"
-    # quoted-printable makes three octets of one that is not ASCII, base64 four of any three
-    beyond_ascii = octets - sum(map(str.isascii, content))
-    return "quoted-printable" if beyond_ascii * 6 < octets else "base64"
-
-
-def _boundary(mail: Mail) -> str:
-    # hashed over the content: it cannot occur in it, and the same mail is the same bytes again
-    parts = "\0".join([mail.message_id, mail.text or "", mail.html or "", mail.pre_header])
-    return f"=_{hashlib.sha256(parts.encode()).hexdigest()[:24]}"
+    document = with_pre_header(mail.html, mail.pre_header) if mail.html else None
+    return body_of(mail.text, document, seed=mail.message_id)
 
 
 def with_pre_header(document: str, pre_header: str) -> str:

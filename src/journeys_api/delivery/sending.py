@@ -33,6 +33,10 @@ class Preparer(Protocol):
         """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
 
 
+GATHER_SECONDS = 0.02
+"""How long a sender with little room waits for more of it."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """How much of a kind may be under way at once."""
@@ -70,12 +74,12 @@ class Sender:
         self._recording = asyncio.Lock()
         self._may_begin_at = 0.0
         self.attempts = 0
+        self.freed = asyncio.Event()
+        """Set when a destination that had enough under way has room again: more may be due for it."""
 
     async def turn(self) -> int:
-        """Claim what there is room for and begin it; how many were looked at. 0: nothing is due, or no room."""
-        room = self._pace.concurrency - len(self._under_way)
-        if room <= 0:
-            return 0
+        """Claim what there is room for, once there is some, and begin it; how many were looked at. 0: none is due."""
+        room = await self._room()
         busy = [name for name, count in self._destinations.items() if name and count >= self._pace.of_a_destination]
         looked_at = 0
         for kind in self.kinds:
@@ -89,6 +93,14 @@ class Sender:
             if room <= 0:
                 break
         return looked_at
+
+    async def _room(self) -> int:
+        """How many may be begun. Waits for room, and a moment for more: a claim of many costs little more than one."""
+        if len(self._under_way) >= self._pace.concurrency:
+            await asyncio.wait(set(self._under_way), return_when=asyncio.FIRST_COMPLETED)
+        if self._under_way and self._pace.concurrency - len(self._under_way) < self._pace.concurrency // 4:
+            await asyncio.wait(set(self._under_way), timeout=GATHER_SECONDS)
+        return self._pace.concurrency - len(self._under_way)
 
     async def _begin(self, claims: outbox.Claims) -> None:
         prepared = await self._prepare(claims.rows)
@@ -123,6 +135,8 @@ class Sender:
                 self.attempts += 1
                 outcome = await self._try(row, attempt)
         finally:
+            if self._destinations[row.destination] >= self._pace.of_a_destination:
+                self.freed.set()
             self._destinations[row.destination] -= 1
         self._finished.setdefault(token, []).append(Finished(row, outcome))
         # whoever comes first records what others have finished by then

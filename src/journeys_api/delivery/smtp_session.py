@@ -252,7 +252,12 @@ def _writer(smtp: SMTP) -> asyncio.StreamWriter:
 
 def stuffed(message: bytes) -> bytes:
     """The message as DATA carries it, up to the final dot: CRLF line ends, dots at line starts doubled."""
-    lines = _LINE_DOT.sub(b"..", _LINE_END.sub(b"\r\n", message))
+    # a message of ours has no other line ends, and nearly none has a dot at the start of a line
+    lines = message
+    if not lines.count(b"\r\n") == lines.count(b"\n") == lines.count(b"\r"):
+        lines = _LINE_END.sub(b"\r\n", lines)
+    if lines.startswith(b".") or b"\n." in lines:
+        lines = _LINE_DOT.sub(b"..", lines)
     return lines if lines.endswith(b"\r\n") else lines + b"\r\n"
 
 
@@ -304,7 +309,7 @@ def scrubbed(text: str, envelope: Envelope | None = None) -> str:
     words = ["…" if "@" in word or "%40" in word else re.sub(r"[^!-~]", "?", word) for word in text.split()]
     line = " ".join(words)
     for address in (envelope.mail_from, *envelope.recipients) if envelope else ():
-        local = re.escape(address.partition("@")[0])
-        if local:
-            line = re.sub(rf"(?<![A-Za-z0-9]){local}(?![A-Za-z0-9])", "…", line, flags=re.IGNORECASE)
+        local = address.partition("@")[0]
+        if local and local.lower() in line.lower():
+            line = re.sub(rf"(?<![A-Za-z0-9]){re.escape(local)}(?![A-Za-z0-9])", "…", line, flags=re.IGNORECASE)
     return line[:200]

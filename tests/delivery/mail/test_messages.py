@@ -10,10 +10,11 @@ from email.utils import getaddresses
 from typing import Any
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from journeys_api.delivery.envelopes import Envelope, InvalidMail
+from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
 from journeys_api.delivery.messages import build, envelope_for
 from tests.delivery.mail.mails import mail
 
@@ -218,6 +219,29 @@ def test_addresses_are_trimmed_and_their_domains_made_ascii() -> None:
     assert sent.mail_from == "b@shop.test"
     assert sent.recipients == ("ann@xn--bcher-kva.test", "c@x.test", "b@x.test")
     assert b"To: Ann <ann@xn--bcher-kva.test>" in sent.message
+
+
+_labels = st.text("abz09-", min_size=1, max_size=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    local=st.text("aZ9_+-.", min_size=1, max_size=70),
+    domain=st.lists(_labels, min_size=1, max_size=4).map(".".join),
+    end=st.sampled_from([".test", ".example", ".c", ".co1", "", ".", "..com", ".com "]),
+)
+def test_plain_addresses_are_judged_as_all_others(local: str, domain: str, end: str) -> None:
+    address = f"{local}@{domain}{end}"
+    try:
+        options = {"check_deliverability": False, "allow_smtputf8": False, "test_environment": True}
+        expected = validate_email(address.strip(), **options).ascii_email
+    except EmailNotValidError:
+        expected = None
+
+    try:
+        assert ascii_address(address, "To") == expected
+    except InvalidMail:
+        assert expected is None
 
 
 @pytest.mark.parametrize("reply_to", ["", "nobody", "b@x.test\r\nBcc: v@x.test", "a@x.test, b@x.test"])

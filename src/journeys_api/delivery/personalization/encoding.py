@@ -44,6 +44,7 @@ _SHORT = 200
 _WHOLE_URL = re.compile(r"(?:https?://|mailto:|tel:|sms:)", re.IGNORECASE)
 _UNSAFE_IN_URL = re.compile(r"""[\x00-\x20"<>\\^`{|}\x7f-\xa0\u2028\u2029\ud800-\udfff]""")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ESCAPABLE = re.compile(r"""[&<>"']""")
 _BARE_TROUBLE = re.compile(r"[\s=`/]")
 _LONE_AMPERSAND = re.compile(r"&(?!#?[0-9A-Za-z]{1,32};)")
 
@@ -55,7 +56,7 @@ def unchanged(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Safe between elements and inside the quotes of an attribute."""
-    return text if text.isalnum() else html_escape(text).replace("&#x27;", "&#39;")
+    return text if _ESCAPABLE.search(text) is None else html_escape(text).replace("&#x27;", "&#39;")
 
 
 def escaped_once(text: str) -> str:
