@@ -30,6 +30,7 @@ from journeys_api.lanes import PoolLane
 from journeys_api.migrate import schema_is_current
 from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
+from journeys_api.tracking.collector import add_collector
 from journeys_api.tracking.pages import add_pages
 from journeys_api.work import Worker
 
@@ -123,6 +124,15 @@ class Application:
             clock=self._clock,
             key=self.settings.secret_key.get_secret_value().encode(),
             body_seconds=self.settings.body_timeout.total_seconds(),
+        )
+        assert self.settings.secret_key is not None
+        add_collector(
+            pages,
+            sessions=self.sessions,
+            clock=self._clock,
+            settings=self.settings,
+            rate_limits=self.rate_limits,
+            key=self.settings.secret_key.get_secret_value().encode(),
         )
         add_documents(pages, openapi_document(COMMANDS.values(), public_url=self.settings.public_url))
 

@@ -14,6 +14,7 @@ from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
 from journeys_api.tags import commands as tags
 from journeys_api.tracking import commands as tracking
+from journeys_api.tracking import tracker_commands as tracker
 from journeys_api.website_events import commands as website_events
 
 MODULES = (
@@ -30,6 +31,7 @@ MODULES = (
     subscribers,
     suppressions,
     tags,
+    tracker,
     tracking,
     website_events,
 )

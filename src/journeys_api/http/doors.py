@@ -216,7 +216,7 @@ class Doors:
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
         except (DBAPIError, PoolTimeout, OSError) as error:
-            if not _is_away(error):
+            if not is_away(error):
                 log.exception("call_failed", command=command.name)
                 return envelopes.internal_failure()
             log.warning("database_away", command=command.name, error=type(error).__name__)
@@ -263,7 +263,7 @@ class Doors:
         except (TooManyRequests, NotReadable):
             raise
         except Exception as error:
-            if command.failure is None or _is_away(error):
+            if command.failure is None or is_away(error):
                 raise
             log.exception("call_failed", command=command.name)
             return envelopes.refusal(door, command.envelope, [command.failure], {})
@@ -305,7 +305,8 @@ def _sqlstate(error: BaseException) -> str:
     return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
 
 
-def _is_away(error: BaseException) -> bool:
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be reached or is too busy, and not that a statement is wrong."""
     if isinstance(error, PoolTimeout | OSError):
         return True
     if isinstance(error, DBAPIError):

@@ -29,6 +29,12 @@ log = structlog.get_logger()
 ADDRESS_LIMIT = Limit(300, 60)
 """What one client address may do without a valid credential: public calls, refused credentials, failed logins."""
 
+BROWSER_LIMIT = Limit(600, 60)
+"""How often one client address may report events of websites."""
+
+SITE_LIMIT = Limit(5000, 60)
+"""How often the visitors of one website may, all together: as often as its own server (`event.track`)."""
+
 LOGIN_LIMIT = Limit(10, 60)
 """Failed logins of one account name from one client address."""
 
@@ -107,6 +113,14 @@ class RateLimits:
     def hit_address(self, address: str) -> Quota:
         """Count a call of a public command without a valid credential."""
         return self._bucket(ADDRESS_LIMIT, "address", _network(address))
+
+    def hit_browser(self, address: str) -> Quota:
+        """Count a report of website events from a client address."""
+        return self._bucket(BROWSER_LIMIT, "browser", _network(address))
+
+    def hit_site(self, site: str) -> Quota:
+        """Count a report of website events for a website."""
+        return self._bucket(SITE_LIMIT, "site", site)
 
     def refused_credential(self, address: str) -> Quota:
         """Count a refused credential (99998), over all commands; not allowed: answer 429 in its place."""

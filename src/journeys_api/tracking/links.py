@@ -45,6 +45,8 @@ class Kind(Enum):
     REPORT_ABUSE = "a"
     SUPPRESS = "x"
     SHORT = "s"
+    SITE = "w"
+    """No link of its own: what a website's pages say whose visitors they have."""
     ATTRIBUTION = "p"
     """No link of its own: the parameter of a link's target that tells which message led there."""
 

@@ -44,8 +44,7 @@ class Visit:
     window: timedelta = timedelta(0)
     """How long after its last open or click a message is what brought a conversion."""
     is_trusted: bool = False
-    """Whether the account's own server reports it: then the names in events of strangers are remembered, too, and an
-    account without a currency takes that of its first conversion."""
+    """Whether the account's own server reports it: then the names in events of strangers are remembered, too."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ async def _count(
     if not conversions:
         return {}
     named = [currency_of(noted.properties) for noted in conversions]
-    first = next(filter(is_currency, named), "") if visit.is_trusted else ""
+    first = next(filter(is_currency, named), "")
     own = await accounts.currency_of(session, owner_id=visit.owner_id, named=first)
     cents = {
         id(noted): amount_cents(noted.properties) or 0
