@@ -19,7 +19,7 @@ LEAVE = "{{ Link:Unsubscribe }}"
 async def mailed(api: Client, audience: Audience, work: Work, *addresses: str, **email: Any) -> int:
     """A journey with this email that each of the addresses has entered; its id."""
     email_id = int((await api.ok("email.create"))["EmailID"])
-    await api.ok("email.update", EmailID=email_id, ValidateScope="AutoResponder", Subject="Hello", **email)
+    await api.ok("email.update", **{"EmailID": email_id, "ValidateScope": "AutoResponder", "Subject": "Hello", **email})
     journey_id = await running(api, {"Action": "SendEmail", "EmailID": email_id})
     for address in addresses:
         await audience.enter(journey_id, await audience.subscribe(address))
@@ -108,6 +108,38 @@ async def test_a_fetched_body_may_name_pieces(api: Client, audience: Audience, w
     assert "<p>[piece]</p>" in work.mails_to(address)[0].get_content()
 
 
+async def test_tags_are_read_in_what_is_fetched_before_the_rest(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    async with serving(answer(200, b"[piece]")) as pieces:
+        early = f"<i>%EmailAddress%</i>%RemoteContent={pieces.url(path='/p')}?e=%Subscriber:EmailAddress%%".encode()
+        async with serving(answer(200, early)) as server:
+            named = f"%RemoteContentBeforeSend={server.url(path='/early')}%"
+            await mailed(api, audience, work, address, HTMLContent=f"<p>{named}</p>{LEAVE}", Subject=f"To {named}")
+            await work.run()
+
+    [mail] = work.mails_to(address)
+    assert f"<p><i>{address}</i>[piece]</p>" in mail.get_content()
+    assert mail["Subject"] == f"To <i>{address}</i>[piece]"
+    assert paths(server) == ["/early"]
+    assert paths(pieces) == [f"/p?e={address.replace('@', '%40')}"]
+
+
+async def test_the_address_counts_in_mode_import_and_where_there_is_no_text(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    async with serving(answer(200, b"from afar")) as server:
+        own = f"own text {LEAVE}"
+        for number, (mode, content) in enumerate([("Editor", own), ("Import", own), ("Editor", "")]):
+            email = {"Mode": mode, "HTMLContent": content, "FetchURL": server.url()}
+            await mailed(api, audience, work, f"{number}.{address}", **email)
+        await work.run()
+
+    found = [work.mails_to(f"{number}.{address}")[0].get_content() for number in range(3)]
+    assert ["own text" in text for text in found] == [True, False, False]
+    assert ["from afar" in text for text in found] == [False, True, True]
+
+
 async def test_a_piece_that_cannot_be_had_is_empty(api: Client, audience: Audience, work: Work, address: str) -> None:
     async with serving(answer(500, b"trouble")) as server:
         pieces = f"<p>[%RemoteContent={server.url()}%][%RemoteContent=http://nowhere.invalid/%]</p>"
@@ -155,9 +187,9 @@ async def test_a_mail_waits_for_its_body_and_never_goes_out_empty(
             ValidateScope="AutoResponder",
             FetchURL=f"http://{HOME}:{port}/another",
         )
-        await work.run(seconds=59)
+        await work.run(seconds=20)
         assert work.mails_to(address) == []
-        await work.run(seconds=2)
+        await work.run(seconds=45)
     assert await work.deliveries(journey_id) == [("mail", "sent", None)]
     assert "Here I am" in work.mails_to(address)[0].get_content()
 

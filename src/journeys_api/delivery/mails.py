@@ -19,9 +19,9 @@ from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge, Template
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.delivery.sending import Attempt
+from journeys_api.emails.content import bodies_of
 from journeys_api.journeys.action_types import Person, SendEmailParameters
 from journeys_api.models import (
-    ContentType,
     DeliveryKind,
     DomainStatus,
     Email,
@@ -202,22 +202,17 @@ class Mails:
         return f"{row.delivery_id}.{mac}@{host or 'localhost'}"
 
     def _bodies(self, email: Email | None) -> Bodies:
-        """The texts of an email, or of our own that asks for a confirmation; what its type does not have is empty.
-
-        Where a body has an address, what lies there is the body.
-        """
+        """The texts of an email, or of our own that asks for a confirmation; what its type does not have is empty."""
         if email is None:
             return Bodies(html=self._template(""), text=self._template(CONFIRMATION))
-        has_html, has_text = email.content_type is not ContentType.PLAIN, email.content_type is not ContentType.HTML
-        html_url, text_url = email.fetch_url.strip() * has_html, email.fetch_plain_url.strip() * has_text
-        html, text = email.html_content * has_html, email.plain_content * has_text
-        if not any((html, text, html_url, text_url)):
+        html, plain = bodies_of(email)
+        if not any((html.text, html.url, plain.text, plain.url)):
             raise InvalidMail("the email has no content")
         return Bodies(
-            html=self._template("" if html_url else html),
-            text=self._template("" if text_url else text),
-            html_url=self._template(html_url) if html_url else None,
-            text_url=self._template(text_url) if text_url else None,
+            html=self._template(html.text),
+            text=self._template(plain.text),
+            html_url=self._template(html.url) if html.url else None,
+            text_url=self._template(plain.url) if plain.url else None,
             lines=(self._template(email.subject), self._template(email.pre_header_text)),
         )
 

@@ -1,8 +1,9 @@
 """Texts of mails that lie on other servers: whole bodies behind `FetchURL`, and pieces behind `%RemoteContent=…%`.
 
-A body that cannot be had makes its mail wait: nothing is sent, and the delivery is tried again like one that the mail
-server put off. A piece that cannot be had is empty. What was fetched is kept for a minute, so that a million mails of
-one address are a few fetches; who asks for an address that is being fetched waits for that one.
+Tags inside a body, and inside what `%RemoteContentBeforeSend=…%` names, are read; `%RemoteContent=…%` is put in as it
+came. A body that cannot be had makes its mail wait: nothing is sent, and the delivery is tried again like one that the
+mail server put off. A piece that cannot be had is empty. What was fetched is kept for a minute, so that a million mails
+of one address are a few fetches; who asks for an address that is being fetched waits for that one.
 
 Source: AC 2.8, 4; rulings 7; `docs/compatibility.md`, "Running journeys".
 """
@@ -12,7 +13,7 @@ import codecs
 import contextlib
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -29,7 +30,7 @@ LONGEST_CONTENT: Final = 1024 * 1024
 MAIL_DEADLINE: Final = timedelta(seconds=45)
 """For all that one mail fetches, waiting for its turn included; leases on mails are longer."""
 MOST_PIECES: Final = 20
-"""Remote contents of one mail."""
+"""Remote contents of one mail, of either kind."""
 KEPT: Final = timedelta(seconds=60)
 KEPT_UNREACHABLE: Final = timedelta(seconds=15)
 MOST_KEPT_BYTES: Final = 32 * LONGEST_CONTENT
@@ -107,15 +108,16 @@ class RemoteContents:
             async with asyncio.timeout(MAIL_DEADLINE.total_seconds()):
                 html, text = await _all(self._body(bodies.html_url, context), self._body(bodies.text_url, context))
                 here = replace(bodies, html=html or bodies.html, text=text or bodies.text, html_url=None, text_url=None)
-                urls = dict.fromkeys(
-                    url for each in (here.html, here.text, *here.lines) for url in each.remote_urls(context)
+                texts = (here.html, here.text, *here.lines)
+                included = await self._pieces({url for each in texts for url in each.included_urls(context)})
+                templates = {url: content.template for url, content in included.items()}
+                pieces = await self._pieces(
+                    {url for each in (*texts, *templates.values()) for url in each.remote_urls(context)}
                 )
-                if len(urls) > MOST_PIECES:
-                    raise InvalidMail(f"more than {MOST_PIECES} remote contents")
-                pieces = await _all(*(self._piece(url) for url in urls))
         except TimeoutError:
             raise ContentUnavailable("remote content: took too long") from None
-        return here, replace(context, remote=dict(zip(urls, pieces, strict=True)))
+        remote = {url: content.text for url, content in pieces.items()}
+        return here, replace(context, remote=remote, included=templates)
 
     async def _body(self, url: Template | None, context: Context) -> Template | None:
         if url is None:
@@ -128,11 +130,22 @@ class RemoteContents:
             raise ContentUnavailable("remote content: empty")
         return content.template
 
-    async def _piece(self, url: str) -> str:
+    async def _pieces(self, urls: Collection[str]) -> dict[str, Content]:
+        """What could be had of them.
+
+        Raises:
+            InvalidMail: they are too many.
+        """
+        if len(urls) > MOST_PIECES:
+            raise InvalidMail(f"more than {MOST_PIECES} remote contents")
+        found = await _all(*(self._piece(url) for url in urls))
+        return {url: content for url, content in zip(urls, found, strict=True) if content is not None}
+
+    async def _piece(self, url: str) -> Content | None:
         try:
-            return (await self.fetch(url)).text
+            return await self.fetch(url)
         except ContentUnavailable:
-            return ""
+            return None
 
     async def fetch(self, url: str) -> Content:
         """The text at an address, at most a minute old.

@@ -145,7 +145,33 @@ def has_link(body: str, link: str) -> bool:
     return re.search(rf"\{{\{{\s*(?:[\w-]+\s+)?Link:{link}\s*(?:\|[^{{}}]*)?\}}\}}", body, re.IGNORECASE) is not None
 
 
+@dataclass(frozen=True)
+class Body:
+    """One of an email's bodies: its text, or the address that it lies at."""
+
+    text: str = ""
+    url: str = ""
+
+
+def bodies_of(email: Email) -> tuple[Body, Body]:
+    """HTML and plain body of an email; the one that its content type does not have is empty.
+
+    An address counts in mode `Import`, and where there is no text beside it.
+    """
+    html = plain = Body()
+    if email.content_type is not ContentType.PLAIN:
+        html = _body(email, email.html_content, email.fetch_url.strip())
+    if email.content_type is not ContentType.HTML:
+        plain = _body(email, email.plain_content, email.fetch_plain_url.strip())
+    return html, plain
+
+
+def _body(email: Email, text: str, url: str) -> Body:
+    return Body(url=url) if url and (email.mode == "Import" or not text) else Body(text=text)
+
+
 def is_fetched(email: Email) -> bool:
     """Whether texts of its mails come from other servers when they are sent."""
-    texts = (email.subject, email.pre_header_text, email.html_content, email.plain_content)
-    return bool(email.fetch_url or email.fetch_plain_url) or any("%RemoteContent" in text for text in texts)
+    html, plain = bodies_of(email)
+    texts = (email.subject, email.pre_header_text, html.text, plain.text)
+    return bool(html.url or plain.url) or any("%RemoteContent" in text for text in texts)

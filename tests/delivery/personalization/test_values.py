@@ -254,7 +254,7 @@ def test_remote_contents_are_asked_for_and_put_in_as_they_are() -> None:
     source = "a%RemoteContent=https://x.example/r?e=%Subscriber:EmailAddress%&amp;q=%20b%c%RemoteContentBeforeSend=http://y.example%"
     template = compile(source)
 
-    urls = template.remote_urls(context())
+    urls = (*template.remote_urls(context()), *template.included_urls(context()))
 
     assert template.remote_contents == (
         "https://x.example/r?e=%Subscriber:EmailAddress%&amp;q=%20b",
@@ -263,7 +263,18 @@ def test_remote_contents_are_asked_for_and_put_in_as_they_are() -> None:
     assert urls == ("https://x.example/r?e=sarah%2Bnews%40example.com&q=%20b", "http://y.example")
     given = context(remote={urls[0]: "<b>{{ Subscriber:FirstName }}</b>"})
     assert template.render(given, mode=Mode.HTML) == "a<b>{{ Subscriber:FirstName }}</b>c"
-    assert ("Subscriber", "EmailAddress") in template.names
+
+
+def test_tags_of_included_contents_are_read_and_one_that_names_itself_ends() -> None:
+    template = compile("a%RemoteContentBeforeSend=http://y.example/?e=%Subscriber:EmailAddress%%c")
+    [url] = template.included_urls(context())
+    included = compile(f"<b>{{{{ Subscriber:FirstName }}}}</b>[%RemoteContentBeforeSend={url}%]")
+    given = context({"FirstName": "A&B"}, included={url: included})
+
+    assert url == "http://y.example/?e=sarah%2Bnews%40example.com"
+    assert template.render(given, mode=Mode.HTML) == "a<b>A&amp;B</b>[]c"
+    assert template.render(given, mode=Mode.TEXT) == "a<b>A&B</b>[]c"
+    assert template.render(context(), mode=Mode.HTML) == "ac"
 
 
 def test_a_template_tells_what_it_uses() -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from journeys_api.delivery.personalization.dates import in_default_form, moment_of, zone_named
+from journeys_api.delivery.personalization.encoding import Mode
 
 Value: TypeAlias = (
     "str | int | float | Decimal | datetime | date | Mapping[str, Any] | Sequence[Any] | Callable[[], str] | None"
@@ -21,6 +22,13 @@ CANONICAL = {name.lower(): name for name in NAMESPACES}
 _HASHED = {"HashedSubscriberID": "SubscriberID", "HashedCampaignID": "CampaignID"}
 """Names that stand for the MD5 of another one, unless the caller gives them."""
 _HASHED_FOLDED = {name.lower(): of for name, of in _HASHED.items()}
+
+
+class Renderable(Protocol):
+    """A text with tags that is part of another one."""
+
+    def render(self, context: "Context", *, mode: Mode) -> str:
+        """The text for one context."""
 
 
 class _Missing:
@@ -43,6 +51,7 @@ class Context:
         seed: decides spinners and `%Random:…%`; the delivery's id, so that a retry says the same.
         link: what `{{link}}` of a short message is; None where there is no such thing, "" where it is switched off.
         remote: the texts that `Template.remote_urls` asked for; one that is missing is empty.
+        included: the texts that `Template.included_urls` asked for, whose own tags are read; likewise.
         mfrom_domain: what `%MFROMDomain%` is.
     """
 
@@ -52,6 +61,7 @@ class Context:
     seed: int = 0
     link: str | Callable[[], str] | None = None
     remote: Mapping[str, str] = field(default_factory=dict)
+    included: Mapping[str, Renderable] = field(default_factory=dict)
     mfrom_domain: str = ""
     _folded: dict[int, dict[str, str]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _made: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -6,7 +6,7 @@ functions from context to text.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from html import unescape
 from typing import TypeAlias
@@ -86,6 +86,13 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Included:
+    """A text from elsewhere with tags of its own, by the address that this reads."""
+
+    read_url: Op
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """A spinner."""
 
@@ -110,7 +117,7 @@ class Cased:
     nodes: list["Node"]
 
 
-Node: TypeAlias = Text | Tag | Made | Choice | Branch | Cased
+Node: TypeAlias = Text | Tag | Made | Included | Choice | Branch | Cased
 
 
 def run(program: Program, context: Context) -> str:
@@ -171,11 +178,15 @@ def _text(node: Text, mode: Mode, case: Case | None, *, in_word: bool) -> str:
     return "".join(words)
 
 
-def _bound(node: Tag | Made | Choice | Branch | Cased, mode: Mode, case: Case | None, *, in_word: bool) -> Op:
+def _bound(
+    node: Tag | Made | Included | Choice | Branch | Cased, mode: Mode, case: Case | None, *, in_word: bool
+) -> Op:
     if isinstance(node, Tag):
         return _tag(node, mode, case, in_word=in_word)
     if isinstance(node, Made):
         return _made(node, mode, case)
+    if isinstance(node, Included):
+        return _included(node, mode)
     if isinstance(node, Choice):
         return _choice(node, mode, case)
     if isinstance(node, Branch):
@@ -200,6 +211,17 @@ def _made(node: Made, mode: Mode, case: Case | None) -> Op:
     if case is not None and node.is_cased:
         return lambda context: encode(case.of(read(context)))
     return lambda context: encode(read(context))
+
+
+def _included(node: Included, mode: Mode) -> Op:
+    read_url, encode = node.read_url, raw_encoding(mode)
+
+    def op(context: Context) -> str:
+        found = context.included.get(read_url(context))
+        # a text that names itself ends here
+        return "" if found is None else encode(found.render(replace(context, included={}), mode=mode))
+
+    return op
 
 
 def _tag(node: Tag, mode: Mode, case: Case | None, *, in_word: bool) -> Op:

@@ -16,7 +16,19 @@ from journeys_api.delivery.personalization.encoding import Mode
 from journeys_api.delivery.personalization.expressions import Expression, expression_of
 from journeys_api.delivery.personalization.legacy import LEGACY_VALUES, legacy_expression, legacy_test
 from journeys_api.delivery.personalization.markup import Markup, State
-from journeys_api.delivery.personalization.nodes import Branch, Case, Cased, Choice, Made, Node, Tag, Text, bind, run
+from journeys_api.delivery.personalization.nodes import (
+    Branch,
+    Case,
+    Cased,
+    Choice,
+    Included,
+    Made,
+    Node,
+    Tag,
+    Text,
+    bind,
+    run,
+)
 from journeys_api.delivery.personalization.tokens import INSIDE_BRACKETS, ONLY_VALUES, OUTSIDE, Token
 
 MAX_DEPTH = 32
@@ -24,7 +36,7 @@ MAX_REPORTED = 100
 """Problems and unreadable tags that are kept; a broken template of megabytes tells enough with these."""
 
 _IF = re.compile(r"if\s+(.+)", re.IGNORECASE | re.DOTALL)
-_REMOTE_ADDRESS = re.compile(r"%RemoteContent(?:BeforeSend)?=(.*)%", re.DOTALL)
+_REMOTE_ADDRESS = re.compile(r"%RemoteContent(BeforeSend)?=(.*)%", re.DOTALL)
 
 
 @dataclass
@@ -38,6 +50,7 @@ class Parsed:
     bare_tags: tuple[Tag, ...]
     """Tags that are such only for subscribers with a field of that name."""
     remotes: tuple["Parsed", ...]
+    includes: tuple["Parsed", ...]
     remote_contents: tuple[str, ...]
 
     @property
@@ -96,6 +109,7 @@ class _Parser:
         self._expressions: dict[str, Expression | None] = {}
         self._bare_tags: dict[str, Tag] = {}
         self._remotes: list[Parsed] = []
+        self._includes: list[Parsed] = []
         self._remote_contents: list[str] = []
         self._ordinal = 0
         self._at = 0
@@ -120,6 +134,7 @@ class _Parser:
             unreadable=tuple(self._unreadable),
             bare_tags=tuple(self._bare_tags.values()),
             remotes=tuple(self._remotes),
+            includes=tuple(self._includes),
             remote_contents=tuple(self._remote_contents),
         )
 
@@ -166,7 +181,7 @@ class _Parser:
         self._stack[-1].parts[-1].append(tag)
         self._pass_tag()
 
-    def _add_made(self, made: Made) -> None:
+    def _add_made(self, made: Made | Included) -> None:
         self._flush()
         self._stack[-1].parts[-1].append(made)
         self._pass_tag()
@@ -174,11 +189,15 @@ class _Parser:
     def _remote(self, source: str) -> None:
         found = _REMOTE_ADDRESS.fullmatch(source)
         assert found is not None, "the pattern of the tags is the stricter one"
-        address = self._part(found[1].replace("&amp;", "&"))
-        self._remotes.append(address)
-        self._remote_contents.append(found[1])
+        address = self._part(found[2].replace("&amp;", "&"))
+        self._remote_contents.append(found[2])
         program = bind(address.nodes, Mode.URL)
-        self._add_made(Made(lambda context: context.remote.get(run(program, context), ""), is_cased=False))
+        if found[1]:
+            self._includes.append(address)
+            self._add_made(Included(lambda context: run(program, context)))
+        else:
+            self._remotes.append(address)
+            self._add_made(Made(lambda context: context.remote.get(run(program, context), ""), is_cased=False))
 
     def _part(self, text: str) -> Parsed:
         """A text within a tag, with the tags inside it."""

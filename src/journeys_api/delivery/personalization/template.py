@@ -16,6 +16,7 @@ class Template:
             self._static = "".join([part for part in bind(parsed.nodes, Mode.TEXT) if isinstance(part, str)])
         self._programs: dict[Mode, Program] = {}
         self._remotes = [Template(address) for address in parsed.remotes]
+        self._includes = [Template(address) for address in parsed.includes]
 
     @property
     def is_static(self) -> bool:
@@ -44,6 +45,10 @@ class Template:
     def remote_urls(self, context: Context) -> tuple[str, ...]:
         """The addresses to fetch for this context, each once; their texts go into `Context.remote` under the same."""
         return tuple(dict.fromkeys(remote.render(context, mode=Mode.URL) for remote in self._remotes))
+
+    def included_urls(self, context: Context) -> tuple[str, ...]:
+        """As `remote_urls`, of what `%RemoteContentBeforeSend=…%` names: their texts are templates, too."""
+        return tuple(dict.fromkeys(include.render(context, mode=Mode.URL) for include in self._includes))
 
     def unreadable_tags(self, context: Context | None = None) -> tuple[str, ...]:
         """The tags in braces that stay as they stand, because nobody knows what they mean.
