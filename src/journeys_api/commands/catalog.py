@@ -9,6 +9,7 @@ from journeys_api.journeys import bulk_commands as journeys_in_bulk
 from journeys_api.journeys import commands as journeys
 from journeys_api.journeys import copy_commands as journey_copies
 from journeys_api.lists import commands as lists
+from journeys_api.lists import overview_commands as list_overviews
 from journeys_api.segments import commands as segments
 from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
@@ -27,6 +28,7 @@ MODULES = (
     journey_copies,
     journeys_in_bulk,
     lists,
+    list_overviews,
     segments,
     subscribers,
     suppressions,

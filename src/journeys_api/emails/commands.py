@@ -25,12 +25,12 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
-from journeys_api.emails import domain_commands, gateway_commands, service, wire
+from journeys_api.emails import domain_commands, gateway_commands, merge_tag_commands, service, wire
 from journeys_api.emails.content import Problem, ValidateScope
 from journeys_api.emails.errors import AnswerTooLarge, ContentRefused, EmailNotFound, SenderDomainUnusable
 from journeys_api.emails.readers import line, switch
 
-DECLARED_BESIDE = (domain_commands, gateway_commands)
+DECLARED_BESIDE = (domain_commands, gateway_commands, merge_tag_commands)
 """The noun's other commands; the catalog imports this module and with it them."""
 
 MOST_IDS = 100

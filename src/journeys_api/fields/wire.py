@@ -7,8 +7,6 @@ from journeys_api.models import CustomField
 
 def field_row(found: CustomField) -> dict[str, object]:
     """A field as `customfields.get` answers it: ids as text, as the vendor reads its rows."""
-    data_type = DATA_TYPES.get(found.data_type)
-    values = [choice["value"] for choice in found.choices]
     return {
         "CustomFieldID": str(found.field_id),
         "RelListID": str(found.list_id),
@@ -25,6 +23,28 @@ def field_row(found: CustomField) -> dict[str, object]:
         "IsGlobal": yes_no(found.list_id == 0),
         "UniqueIdentifier": found.is_unique_identifier,
         "Years": found.years,
+        **_choices(found),
+        "Meta": found.meta,
+    }
+
+
+def picked_field_row(found: CustomField) -> dict[str, object]:
+    """A field as `lists.overview` shows it on a list: what a picker needs to know its type."""
+    return {
+        "CustomFieldID": found.field_id,
+        "RelListID": found.list_id,
+        "FieldName": found.field_name,
+        "FieldType": found.field_type,
+        "ValidationMethod": found.validation_method,
+        "MergeTagAlias": found.merge_tag_alias,
+        **_choices(found),
+    }
+
+
+def _choices(found: CustomField) -> dict[str, object]:
+    data_type = DATA_TYPES.get(found.data_type)
+    values = [choice["value"] for choice in found.choices]
+    return {
         "Options": [
             {
                 "label": choice["label"],
@@ -35,5 +55,4 @@ def field_row(found: CustomField) -> dict[str, object]:
         ],
         "SQLDataType": data_type.sql_type if data_type else None,
         "SQLDataTypeValues": values if data_type and data_type.has_values else None,
-        "Meta": found.meta,
     }

@@ -25,3 +25,7 @@ class ConfirmationEmailNotFound(DomainError):
 
 class LinkedListNotFound(DomainError):
     """A list to subscribe to or to unsubscribe from does not exist"""
+
+
+class OverviewTooLarge(DomainError):
+    """Too much for one answer"""

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, any_, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
 
 from journeys_api.models import (
     BounceType,
@@ -165,6 +166,34 @@ _ORDERS: dict[str, ColumnElement[Any]] = {
     "created_at": SubscriberList.created_at.expression,
     "archived_at": SubscriberList.archived_at.expression,
 }
+
+
+async def fields_of(
+    session: AsyncSession, *, owner_id: int, list_ids: Sequence[int], most: int
+) -> Sequence[CustomField]:
+    """The custom fields of lists (0: the global ones) by id, as far as a picker needs them."""
+    statement = select(CustomField).where(CustomField.owner_id == owner_id, CustomField.list_id == _array(list_ids))
+    columns = (
+        *(CustomField.field_id, CustomField.list_id, CustomField.field_name, CustomField.field_type),
+        *(CustomField.data_type, CustomField.choices, CustomField.validation_method, CustomField.merge_tag_alias),
+    )
+    statement = statement.options(load_only(*columns, raiseload=True)).order_by(CustomField.field_id)
+    return (await session.scalars(statement.limit(most))).all()
+
+
+async def segments_of(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int], most: int) -> Sequence[Segment]:
+    """The segments of lists by id, without their rules."""
+    statement = select(Segment).where(Segment.owner_id == owner_id, Segment.list_id == _array(list_ids))
+    columns = (Segment.segment_id, Segment.list_id, Segment.name, Segment.operator)
+    statement = statement.options(load_only(*columns, raiseload=True)).order_by(Segment.segment_id)
+    return (await session.scalars(statement.limit(most))).all()
+
+
+async def tags_of(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int], most: int) -> Sequence[Tag]:
+    """The tags of lists by name."""
+    statement = select(Tag).where(Tag.owner_id == owner_id, Tag.list_id == _array(list_ids))
+    statement = statement.options(load_only(Tag.tag_id, Tag.list_id, Tag.name, raiseload=True))
+    return (await session.scalars(statement.order_by(func.lower(Tag.name), Tag.tag_id).limit(most))).all()
 
 
 async def lists_for_deletion(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> list[int]:
