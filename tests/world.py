@@ -33,6 +33,7 @@ RECIPES = (
     Recipe("journey", "journey.create", ("JourneyID",)),
     Recipe("action", "journey.actions.update", ("Actions", 0, "ActionID"), (("JourneyID", "journey"),)),
     Recipe("domain", "user.senderdomain.create", ("DomainID",)),
+    Recipe("webhook", "user.webhook.create", ("WebhookID",), (("RelListID", "list"),)),
     Recipe("gateway", "admin.smsgateway.create", ("GatewayID",), (("UserIDs", "user"),), as_admin=True),
     Recipe("api_key", "user.apikey.create", ("APIKeyID",)),
 )

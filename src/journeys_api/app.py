@@ -21,6 +21,7 @@ from journeys_api.commands.registry import COMMANDS
 from journeys_api.db import make_engine, make_reading_sessions, make_sessions
 from journeys_api.http.docs_page import add_documents
 from journeys_api.http.doors import Doors, is_door
+from journeys_api.http.inbound import add_inbound_webhooks
 from journeys_api.http.metrics import Metrics
 from journeys_api.http.openapi import openapi_document
 from journeys_api.http.parameters import Given
@@ -133,6 +134,14 @@ class Application:
             settings=self.settings,
             rate_limits=self.rate_limits,
             key=self.settings.secret_key.get_secret_value().encode(),
+        )
+        add_inbound_webhooks(
+            pages,
+            sessions=self.sessions,
+            clock=self._clock,
+            key=self.settings.secret_key.get_secret_value().encode(),
+            rate_limits=self.rate_limits,
+            body_seconds=self.settings.body_timeout.total_seconds(),
         )
         add_documents(pages, openapi_document(COMMANDS.values(), public_url=self.settings.public_url))
 

@@ -47,6 +47,7 @@ from journeys_api.models.engine_queue import (
     Timer,
     TriggerEvent,
 )
+from journeys_api.models.inbound_webhooks import InboundEvent, InboundWebhook, InboundWebhookDay
 from journeys_api.models.journeys import Journey, JourneyAction, JourneyStatus
 from journeys_api.models.segments import Segment
 from journeys_api.models.stats import ActionDay, ActionTotals, JourneyTotals, MailCounters
@@ -78,6 +79,9 @@ __all__ = [
     "EntryCount",
     "GatewayStatus",
     "GlobalValues",
+    "InboundEvent",
+    "InboundWebhook",
+    "InboundWebhookDay",
     "Journey",
     "JourneyAction",
     "JourneyJob",

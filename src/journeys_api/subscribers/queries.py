@@ -113,6 +113,15 @@ async def lock_address(
     return {found.list_id: found for found in await session.scalars(locked)}
 
 
+async def lock_address_everywhere(session: AsyncSession, *, owner_id: int, address: str) -> dict[int, Subscriber]:
+    """The subscribers of one address on all lists of an account, by list, locked until the transaction ends."""
+    # by way of the lists: there is no index of addresses without them
+    lists = select(SubscriberList.list_id).where(SubscriberList.owner_id == owner_id)
+    statement = owned_subscribers(owner_id).where(Subscriber.list_id.in_(lists), has_address(address))
+    locked = statement.order_by(Subscriber.subscriber_id).with_for_update(of=Subscriber)
+    return {found.list_id: found for found in await session.scalars(locked)}
+
+
 async def insert_subscribers(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> list[Subscriber]:
     """Insert those whose address is not on their list yet, in any case; a race makes one.
 

@@ -245,6 +245,34 @@ async def unsubscribe(
     return found
 
 
+async def leave_all_lists(
+    session: AsyncSession, *, owner_id: int, first_list_id: int, email_address: str, ip_address: str, now: datetime
+) -> None:
+    """Take an address off every list of the account; who has left all of them already stays so.
+
+    Args:
+        first_list_id: whose settings for leavers apply; where the address is not on it, those of its oldest list. Being
+            subscribed to another list is none of them.
+
+    Raises:
+        SubscriberNotFound: the address is on no list of the account.
+    """
+    found = await queries.lock_address_everywhere(session, owner_id=owner_id, address=email_address)
+    if not found:
+        raise SubscriberNotFound
+    on = sorted(list_id for list_id, each in found.items() if each.status is not SubscriptionStatus.UNSUBSCRIBED)
+    if not on:
+        return
+    list_id = first_list_id if first_list_id in on else on[0]
+    await subscriptions.leave(
+        session,
+        found=(await queries.lists_of_anyone(session, list_ids=[list_id]))[list_id],
+        who=Subscriber.subscriber_id == found[list_id].subscriber_id,
+        leaving=Leaving(ip_address=ip_address, every_list=True),
+        now=now,
+    )
+
+
 async def _lock_who_leaves(session: AsyncSession, found: SubscriberList, wanted: Unsubscription) -> int:
     subscriber = await find_subscriber(
         session,

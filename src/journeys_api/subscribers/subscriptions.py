@@ -41,6 +41,8 @@ class Leaving:
     """Where their addresses are suppressed, whatever the list's settings say."""
     heeds_suppression_settings: bool = True
     """Whether the list's settings may suppress their addresses."""
+    every_list: bool = False
+    """Whether they leave all lists of the account, whatever the list's settings say."""
 
 
 def status_of_newcomers(found: SubscriberList, group: UserGroup) -> SubscriptionStatus:
@@ -130,11 +132,12 @@ async def _leaving(
 ) -> tuple[CTE, list[CTE]]:
     """The parts of the statement that lets people leave: who is gone, and what comes of it."""
     linked = await _linked_lists(session, found, found.opt_out_subscribe_to, found.opt_out_unsubscribe_from)
-    target = linked.get(found.opt_out_subscribe_to)
+    target = None if leaving.every_list else linked.get(found.opt_out_subscribe_to)
+    reaches_all = leaving.every_list or found.opt_out_scope == ALL_LISTS
     gone = movements.going(
         found,
         who,
-        other_lists=None if found.opt_out_scope == ALL_LISTS else linked.keys() & {found.opt_out_unsubscribe_from},
+        other_lists=None if reaches_all else linked.keys() & {found.opt_out_unsubscribe_from},
         but=target.list_id if target is not None else 0,
         ip_address=leaving.ip_address,
         now=now,

@@ -1,0 +1,66 @@
+"""SQL of inbound webhooks."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import InboundWebhook, InboundWebhookDay, SubscriberList, User
+
+
+def owned_webhooks(owner_id: int) -> Select[InboundWebhook]:
+    """The only way to an account's webhook: whatever is built on this stays within it."""
+    return select(InboundWebhook).where(InboundWebhook.owner_id == owner_id)
+
+
+def named_webhooks(owner_id: int) -> Select[InboundWebhook, str]:
+    """The account's webhooks by id, each with its list's name; empty when the list is gone."""
+    statement = owned_webhooks(owner_id).add_columns(func.coalesce(SubscriberList.name, ""))
+    return statement.outerjoin(
+        SubscriberList,
+        (SubscriberList.owner_id == InboundWebhook.owner_id) & (SubscriberList.list_id == InboundWebhook.list_id),
+    ).order_by(InboundWebhook.webhook_id)
+
+
+async def webhook_by_hash(session: AsyncSession, *, id_hash: bytes) -> InboundWebhook | None:
+    """Anybody's webhook with this hash of its secret id."""
+    found: InboundWebhook | None = await session.scalar(select(InboundWebhook).where(InboundWebhook.id_hash == id_hash))
+    return found
+
+
+async def lock_and_count(session: AsyncSession, *, owner_id: int) -> int:
+    """How many webhooks the account has; nobody else makes one for it until the transaction ends."""
+    await session.execute(select(User.user_id).where(User.user_id == owner_id).with_for_update(key_share=True))
+    return (await session.execute(owned_webhooks(owner_id).with_only_columns(func.count()))).scalar_one()
+
+
+async def count_call(session: AsyncSession, webhook: InboundWebhook, *, has_failed: bool, on: date) -> None:
+    """Count one call of a webhook. Last in its transaction: calls of the same webhook wait here for each other."""
+    failed = int(has_failed)
+    counting = insert(InboundWebhookDay).values(
+        webhook_id=webhook.webhook_id, owner_id=webhook.owner_id, counted_on=on, received_count=1, failed_count=failed
+    )
+    await session.execute(
+        counting.on_conflict_do_update(
+            index_elements=[InboundWebhookDay.webhook_id, InboundWebhookDay.counted_on],
+            set_={
+                "received_count": InboundWebhookDay.received_count + 1,
+                "failed_count": InboundWebhookDay.failed_count + failed,
+            },
+        )
+    )
+
+
+async def days_since(
+    session: AsyncSession, *, owner_id: int, since: date, webhook_id: int | None = None
+) -> Sequence[InboundWebhookDay]:
+    """The days with calls from one on, the newest first; of one webhook or of all of the account."""
+    statement = select(InboundWebhookDay).where(
+        InboundWebhookDay.owner_id == owner_id, InboundWebhookDay.counted_on >= since
+    )
+    if webhook_id is not None:
+        statement = statement.where(InboundWebhookDay.webhook_id == webhook_id)
+    ordered = statement.order_by(InboundWebhookDay.counted_on.desc(), InboundWebhookDay.webhook_id)
+    return (await session.scalars(ordered)).all()
