@@ -5,14 +5,22 @@ Python's parsers accept NaN, lone surrogates and duplicate names; stored, the fi
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from journeys_api.errors import NotReadable
 
 MAX_DEPTH = 128
+MAX_CONTAINERS = 20_000
+"""Arrays and objects of one document: a whole journey has some thousand. Each costs far more than the two octets that
+it takes to write one, and a body is read before anybody knows who sent it."""
 
 FREE_FORM = frozenset({"webhookbody", "webhookheaders", "properties", "meta", "credentials"})
 """Folded names of the maps whose own names belong to the caller: their spelling is kept and may differ by case only."""
+
+
+# what is never closed goes to the end, so that no place is looked at twice
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 
 
 class _Repeating(dict[str, Any]):
@@ -33,10 +41,12 @@ def loads(document: bytes | str) -> Any:
     """Parse and check a JSON document.
 
     Raises:
-        NotReadable: not UTF-8, not JSON, NaN or Infinity, a repeated name, a lone surrogate, deeper than 128.
+        NotReadable: not UTF-8, not JSON, NaN or Infinity, a repeated name, a lone surrogate, deeper than 128, more than
+            20,000 arrays and objects.
     """
     try:
         text = document.decode("utf-8") if isinstance(document, bytes) else document
+        _refuse_crowds(text)
         tree = json.loads(
             text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_bounded
         )
@@ -71,6 +81,15 @@ def check(tree: Any, *, depth: int = 0, is_free: bool = False) -> None:
             raise NotReadable(f"nested deeper than {MAX_DEPTH}")
         for value in tree:
             check(value, depth=depth + 1, is_free=is_free)
+
+
+def _refuse_crowds(text: str) -> None:
+    if _containers(text) > MAX_CONTAINERS and _containers(_STRING.sub("", text)) > MAX_CONTAINERS:
+        raise NotReadable(f"more than {MAX_CONTAINERS} arrays and objects")
+
+
+def _containers(text: str) -> int:
+    return text.count("[") + text.count("{")
 
 
 def _check_text(text: str) -> None:

@@ -258,6 +258,33 @@ async def test_a_depth_bomb_is_refused_like_any_depth(wired: Wired, address: str
     assert _unreadable(await _form(wired, address, "Tree" + "[a]" * 20_000 + "=1"))
 
 
+@pytest.mark.parametrize("member", ["[]", "{}", '[{"a":[]}]', '{"a":[[]]}'])
+async def test_20000_arrays_and_objects_are_taken_and_one_more_is_refused(
+    wired: Wired, address: str, member: str
+) -> None:
+    each = member.count("[") + member.count("{")
+    fitting = (20_000 - 2) // each
+
+    def json_of(count: int) -> str:
+        return '{"Text":"[[{{","Tree":[' + ",".join([member] * count) + "]}"
+
+    assert (await _json(wired, address, json_of(fitting))).json()["Text"] == "[[{{"
+    assert _unreadable(await _json(wired, address, json_of(fitting + each)))
+
+
+@pytest.mark.parametrize("text", ["[{" * 50_000, '\\"[' * 50_000, "{\\\\" * 50_000])
+async def test_brackets_in_texts_are_text(wired: Wired, address: str, text: str) -> None:
+    assert (await _json(wired, address, '{"Text":"' + text + '"}')).json()["Text"] == json.loads(f'"{text}"')
+
+
+async def test_arrays_of_a_form_are_counted_too(wired: Wired, address: str) -> None:
+    def form_of(fields: int) -> str:
+        return "&".join(f"a{number}{'[b]' * 99}=x" for number in range(fields))
+
+    assert (await _form(wired, address, form_of(200))).status_code == 200
+    assert _unreadable(await _form(wired, address, form_of(203)))
+
+
 async def test_20000_fields_are_taken_and_one_more_is_refused(wired: Wired, address: str) -> None:
     fields = "&".join(f"Tree[{number}]={number}" for number in range(19_999))
 

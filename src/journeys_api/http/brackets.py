@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from journeys_api.errors import NotReadable
-from journeys_api.strict_json import MAX_DEPTH
+from journeys_api.strict_json import MAX_CONTAINERS, MAX_DEPTH
 
 MAX_FIELDS = 20_000
 
@@ -25,9 +25,10 @@ def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     A name that comes again replaces what it gave before; `a[]` takes the next free index.
 
     Raises:
-        NotReadable: more than 20,000 fields, or deeper than 128.
+        NotReadable: more than 20,000 fields, or arrays and objects, or deeper than 128.
     """
     root = _Node()
+    made = 0
     for count, (name, value) in enumerate(pairs, start=1):
         if count > MAX_FIELDS:
             raise NotReadable(f"more than {MAX_FIELDS} fields")
@@ -35,6 +36,9 @@ def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         path = _path(name)
         for step in path[:-1]:
             node = _child(node, step)
+            made += not node  # one that was there before holds something
+        if made > MAX_CONTAINERS:
+            raise NotReadable(f"more than {MAX_CONTAINERS} arrays and objects")
         node[_index(node, path[-1])] = value
     return {name: _finished(value) for name, value in root.items()}
 
