@@ -1,6 +1,6 @@
 """Addresses that other systems call to subscribe and unsubscribe people.
 
-Revision: 0260, after 0200
+Revision: 0260, after 0215
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0260"
-down_revision: str | Sequence[str] | None = "0200"
+down_revision: str | Sequence[str] | None = "0215"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
