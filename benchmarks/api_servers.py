@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,14 +113,13 @@ class Postgres:
     def pin(self, cores: set[int]) -> None:
         """Keep all of them on these cores."""
         for pid in self.processes():
-            pin(pid, cores)
+            with suppress(FileNotFoundError):  # an autovacuum worker that has ended meanwhile
+                pin(pid, cores)
 
     def cpu_seconds(self) -> float:
         """CPU time of all of them; those that ended meanwhile are not counted any more."""
         total = 0.0
         for pid in self.processes():
-            try:
+            with suppress(FileNotFoundError):
                 total += cpu_seconds(pid)
-            except FileNotFoundError:
-                continue
         return total

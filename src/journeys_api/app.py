@@ -61,7 +61,7 @@ class Application:
         )
         self.metrics = Metrics()
         self.principals = Principals(
-            sessions=self.sessions,
+            lane=lane,
             pepper=settings.secret_key.get_secret_value().encode(),
             admin_api_key=settings.admin_api_key.get_secret_value(),
         )
@@ -79,10 +79,12 @@ class Application:
         self._draining = False
         self._worker = Worker(settings) if with_worker else None
         self._pages = self._make_pages()
-        # uvicorn types ASGI by its own protocol classes, Starlette by mappings; at run time they are the same
-        self._app = cast(
-            ASGIApp, ProxyHeadersMiddleware(cast(Any, self._dispatch), trusted_hosts=settings.trusted_proxies or [])
-        )
+        self._app: ASGIApp = self._dispatch
+        if settings.trusted_proxies:
+            # uvicorn types ASGI by its own protocol classes, Starlette by mappings; at run time they are the same
+            self._app = cast(
+                ASGIApp, ProxyHeadersMiddleware(cast(Any, self._dispatch), trusted_hosts=settings.trusted_proxies)
+            )
 
     def drain(self) -> None:
         """Say on `/readyz` that no more calls should come; those that come all the same are answered."""

@@ -6,10 +6,11 @@ sent by the driver on a connection that SQLAlchemy's own pool lends.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import Executable
+from sqlalchemy import Executable, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -68,6 +69,8 @@ class PoolLane:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._detours = 0
+        event.listen(engine.sync_engine, "invalidate", self._expect_stale)
 
     async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
         """The rows, their columns as attributes.
@@ -91,12 +94,15 @@ class PoolLane:
             lent.close()
 
     async def _lend(self) -> PoolProxiedConnection:
-        pool = self._engine.sync_engine.pool
         while True:
-            try:
-                # what lies ready is handed over at once; to wait for one, or to connect anew, takes SQLAlchemy's detour
-                lent = pool.connect() if pool.checkedin() else await self._engine.raw_connection()  # type: ignore[attr-defined]
-            except MissingGreenlet:
+            pool = self._engine.sync_engine.pool
+            lent = None
+            # what lies ready is handed over at once; waiting, and connecting anew, need SQLAlchemy's detour
+            if not self._detours and pool.checkedin():  # type: ignore[attr-defined]
+                with suppress(MissingGreenlet):  # it was no connection any more after all
+                    lent = pool.connect()
+            if lent is None:
+                self._detours = max(0, self._detours - 1)
                 lent = await self._engine.raw_connection()
             driver: Any = lent.driver_connection
             if not driver.is_closed():
@@ -104,6 +110,10 @@ class PoolLane:
             # the database hung up while it lay in the pool
             lent.invalidate()
             lent.close()
+
+    def _expect_stale(self, *_: Any) -> None:
+        """A connection was lost, perhaps all of them: for a while the pool has to look at each."""
+        self._detours = 10 * self._engine.sync_engine.pool.size()  # type: ignore[attr-defined]
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]

@@ -1,11 +1,13 @@
 """Who may call: every place of a credential, what two of them mean, and what none of them means."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from journeys_api.app import Application, create_app
 from journeys_api.clock import FrozenClock, SystemClock
@@ -320,6 +322,58 @@ async def test_a_disabled_user_is_refused_from_the_next_call_on(api: Client, adm
     assert (await api.call("user.current")).json() == REFUSED
 
 
+@pytest.mark.parametrize(
+    ("credential", "change"),
+    [
+        ("APIKey", "DELETE FROM api_keys WHERE owner_id = :user"),
+        ("APIKey", "UPDATE api_keys SET bound_ip_address = '192.0.2.1' WHERE owner_id = :user"),
+        ("APIKey", "UPDATE users SET account_status = 'Disabled' WHERE user_id = :user"),
+        ("SessionID", "DELETE FROM login_sessions WHERE user_id = :user"),
+    ],
+)
+async def test_another_process_notices_the_end_of_a_credential_that_it_remembers(
+    settings: Settings, app: Application, make: Maker, credential: str, change: str
+) -> None:
+    account = await make.account()
+    application = create_app(settings)
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as http:
+        secret = account.api_key if credential == "APIKey" else await _login(http, account)
+        call = {"Command": "user.current", credential: secret}
+        alive = await http.post("/api.php", json=call)
+
+        async with app.sessions.begin() as session:
+            await session.execute(text(change), {"user": account.user_id})
+        changed_at = time.monotonic()
+        while (answer := (await http.post("/api.php", json=call)).json()) != REFUSED:
+            assert answer["Success"] is True
+            assert time.monotonic() < changed_at + 30
+    await application.close()
+
+    assert alive.json()["Success"] is True
+
+
+async def test_permissions_taken_from_a_group_are_noticed_by_another_process(
+    settings: Settings, app: Application, make: Maker
+) -> None:
+    account = await make.account()
+    application = create_app(settings)
+    transport = httpx.ASGITransport(app=application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as http:
+        call = {"Command": "journey.list", "APIKey": account.api_key}
+        alive = await http.post("/api.php", json=call)
+
+        async with app.sessions.begin() as session:
+            statement = text("UPDATE user_groups SET permissions = '{List.Create}' WHERE group_id = :group")
+            await session.execute(statement, {"group": account.group_id})
+        deadline = time.monotonic() + 30
+        while (await http.post("/api.php", json=call)).json() != FORBIDDEN:
+            assert time.monotonic() < deadline
+    await application.close()
+
+    assert alive.json()["Success"] is True
+
+
 async def test_a_session_ends_when_its_time_is_over(settings: Settings, account: Account) -> None:
     clock = FrozenClock(SystemClock().now())
     short = settings.model_copy(update={"session_lifetime": timedelta(hours=1)})
@@ -331,7 +385,6 @@ async def test_a_session_ends_when_its_time_is_over(settings: Settings, account:
 
         alive = await http.post("/api.php", json=call)
         clock.tick(timedelta(hours=1, seconds=1))
-        application.principals.forget()  # what is remembered for a second goes by the real clock
         expired = await http.post("/api.php", json=call)
     await application.close()
 

@@ -4,11 +4,26 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, cast, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    LargeBinary,
+    Select,
+    any_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts.credentials import may_use_from
-from journeys_api.models import AccountStatus, Administrator, ApiKey, LoginSession, User, UserGroup
+from journeys_api.lanes import Lane, Prepared
+from journeys_api.models import AccountStatus, Administrator, ApiKey, CredentialChange, LoginSession, User, UserGroup
 
 
 class Holder(NamedTuple):
@@ -18,6 +33,8 @@ class Holder(NamedTuple):
     administrator_id: int
     permissions: list[str]
     is_administrator: bool = False
+    expires_at: datetime | None = None
+    """When a session ends by itself; None: it is a key."""
 
 
 class KeptPassword(NamedTuple):
@@ -33,50 +50,66 @@ def among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
     return condition
 
 
-async def holder_of_key(session: AsyncSession, *, key_hash: bytes, client_address: str) -> Holder | None:
-    """The enabled user whose key this is; None when there is none, or when the key is bound to another address."""
-    statement = (
-        select(User.user_id, UserGroup.permissions, ApiKey.bound_ip_address)
-        .join(ApiKey, ApiKey.owner_id == User.user_id)
-        .join(UserGroup, UserGroup.group_id == User.group_id)
-        .where(ApiKey.key_hash == key_hash, User.account_status == AccountStatus.ENABLED)
+_HOLDER_OF_KEY = Prepared(
+    select(User.user_id, UserGroup.permissions, ApiKey.bound_ip_address)
+    .join(ApiKey, ApiKey.owner_id == User.user_id)
+    .join(UserGroup, UserGroup.group_id == User.group_id)
+    .where(ApiKey.key_hash == bindparam("key_hash", type_=LargeBinary), User.account_status == AccountStatus.ENABLED)
+)
+_HOLDER_OF_SESSION = Prepared(
+    select(
+        LoginSession.user_id,
+        LoginSession.administrator_id,
+        LoginSession.admin_key_hash,
+        LoginSession.expires_at,
+        ApiKey.bound_ip_address,
+        User.account_status,
+        UserGroup.permissions,
     )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None or not may_use_from(row.bound_ip_address, client_address):
+    .outerjoin(User, User.user_id == LoginSession.user_id)
+    .outerjoin(UserGroup, UserGroup.group_id == User.group_id)
+    .outerjoin(ApiKey, ApiKey.api_key_id == LoginSession.api_key_id)
+    .where(
+        LoginSession.session_hash == bindparam("session_hash", type_=LargeBinary),
+        LoginSession.expires_at > bindparam("now", type_=DateTime(timezone=True)),
+    )
+)
+_CHANGES = Prepared(select(cast(func.coalesce(func.sum(CredentialChange.changes), 0), BigInteger).label("changes")))
+
+
+async def holder_of_key(lane: Lane, *, key_hash: bytes, client_address: str) -> Holder | None:
+    """The enabled user whose key this is; None when there is none, or when the key is bound to another address."""
+    rows = await lane.rows(_HOLDER_OF_KEY, key_hash=key_hash)
+    if not rows or not may_use_from(rows[0].bound_ip_address, client_address):
         return None
-    return Holder(row.user_id, 0, row.permissions)
+    return Holder(rows[0].user_id, 0, rows[0].permissions)
 
 
 async def holder_of_session(
-    session: AsyncSession, *, session_hash: bytes, client_address: str, admin_key_hash: bytes, now: datetime
+    lane: Lane, *, session_hash: bytes, client_address: str, admin_key_hash: bytes, now: datetime
 ) -> Holder | None:
     """The enabled user or the administrator who logged in; None when the session is unknown, has expired or ended.
 
     A session that an API key opened may be used only where the key may; one that the configured administrator's key
     opened ends when another key is configured.
     """
-    statement = (
-        select(
-            LoginSession.user_id,
-            LoginSession.administrator_id,
-            LoginSession.admin_key_hash,
-            ApiKey.bound_ip_address,
-            User.account_status,
-            UserGroup.permissions,
-        )
-        .outerjoin(User, User.user_id == LoginSession.user_id)
-        .outerjoin(UserGroup, UserGroup.group_id == User.group_id)
-        .outerjoin(ApiKey, ApiKey.api_key_id == LoginSession.api_key_id)
-        .where(LoginSession.session_hash == session_hash, LoginSession.expires_at > now)
-    )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None or not may_use_from(row.bound_ip_address, client_address):
+    rows = await lane.rows(_HOLDER_OF_SESSION, session_hash=session_hash, now=now)
+    if not rows or not may_use_from(rows[0].bound_ip_address, client_address):
         return None
+    row = rows[0]
     if row.user_id is not None:
-        return Holder(row.user_id, 0, row.permissions) if row.account_status == AccountStatus.ENABLED else None
+        if row.account_status != AccountStatus.ENABLED:
+            return None
+        return Holder(row.user_id, 0, row.permissions, expires_at=row.expires_at)
     if row.admin_key_hash not in (None, admin_key_hash):
         return None
-    return Holder(0, row.administrator_id or 0, [], is_administrator=True)
+    return Holder(0, row.administrator_id or 0, [], is_administrator=True, expires_at=row.expires_at)
+
+
+async def credential_changes(lane: Lane) -> int:
+    """A number that grows with every committed change that a credential's rights follow from."""
+    changes: int = (await lane.rows(_CHANGES))[0].changes
+    return changes
 
 
 async def password_of_user(session: AsyncSession, *, name: str) -> KeptPassword | None:

@@ -22,6 +22,7 @@ from journeys_api.accounts.errors import (
     UserNotFound,
 )
 from journeys_api.commands.call import Principal
+from journeys_api.lanes import Lane
 from journeys_api.models import Administrator, ApiKey, User, UserGroup
 
 DEFAULT_GROUP_ID = 1
@@ -30,30 +31,33 @@ MOST_API_KEYS = 1000
 """Keys of one account: `user.apikey.list` knows no pages."""
 
 
-async def principal_of_key(session: AsyncSession, *, key_hash: bytes, client_address: str) -> Principal | None:
+async def principal_of_key(lane: Lane, *, key_hash: bytes, client_address: str) -> Principal | None:
     """The user whose API key hashes to this; None when there is none who may use it from this address."""
-    holder = await queries.holder_of_key(session, key_hash=key_hash, client_address=client_address)
-    return _principal(holder)
+    holder = await queries.holder_of_key(lane, key_hash=key_hash, client_address=client_address)
+    return None if holder is None else _principal(holder)
 
 
 async def principal_of_session(
-    session: AsyncSession, *, session_hash: bytes, client_address: str, admin_key_hash: bytes, now: datetime
-) -> Principal | None:
-    """The user or administrator of a live session; None when there is none.
+    lane: Lane, *, session_hash: bytes, client_address: str, admin_key_hash: bytes, now: datetime
+) -> tuple[Principal, datetime | None] | None:
+    """The user or administrator of a live session, and when it expires; None when there is none.
 
     Args:
         client_address: a session that was opened by a bound key is bound with it.
         admin_key_hash: keyed hash of the administrator's key as it is configured now.
     """
     holder = await queries.holder_of_session(
-        session, session_hash=session_hash, client_address=client_address, admin_key_hash=admin_key_hash, now=now
+        lane, session_hash=session_hash, client_address=client_address, admin_key_hash=admin_key_hash, now=now
     )
-    return _principal(holder)
+    return None if holder is None else (_principal(holder), holder.expires_at)
 
 
-def _principal(holder: queries.Holder | None) -> Principal | None:
-    if holder is None:
-        return None
+async def credential_changes(lane: Lane) -> int:
+    """A number that grows with every committed change after which a credential may mean less, or somebody else."""
+    return await queries.credential_changes(lane)
+
+
+def _principal(holder: queries.Holder) -> Principal:
     if holder.is_administrator:
         return Principal("admin", administrator_id=holder.administrator_id)
     return Principal("user", user_id=holder.user_id, permissions=frozenset(holder.permissions))

@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -155,8 +155,7 @@ class Doors:
             self._metrics.in_flight.dec()
         seconds = time.perf_counter() - started
         outcome = _outcome(answer)
-        self._metrics.calls.labels(routed.door.value, command_name, outcome).inc()
-        self._metrics.seconds.labels(routed.door.value, command_name).observe(seconds)
+        self._metrics.answered(routed.door.value, command_name, outcome, seconds)
         log.info(
             "call_answered",
             door=routed.door.value,
@@ -226,7 +225,9 @@ class Doors:
         except Exception:
             log.exception("call_failed", command=command.name)
             return envelopes.internal_failure()
-        return replace(answer, headers=(*answer.headers, *quota_headers))
+        if not quota_headers:
+            return answer
+        return Answer(answer.status, answer.body, (*answer.headers, *quota_headers), answer.is_xml_allowed)
 
     def _quota(self, command: Command, principal: Principal, client_address: str) -> Quota | None:
         if principal.kind == "anonymous":

@@ -25,6 +25,18 @@ class Metrics:
         )
         self.in_flight = Gauge("journeys_calls_in_flight", "Calls being answered", registry=self.registry)
 
+        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+
+    def answered(self, door: str, command: str, outcome: str, seconds: float) -> None:
+        """Count one call. The names are those of the table of commands, never a caller's: there are so many."""
+        names = (door, command, outcome)
+        children = self._children.get(names)
+        if children is None:
+            children = self.calls.labels(*names), self.seconds.labels(door, command)
+            self._children[names] = children
+        children[0].inc()
+        children[1].observe(seconds)
+
     def exposition(self, depth: QueueDepth | None, progress: Progress | None) -> bytes:
         """The text that Prometheus reads.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -36,9 +37,11 @@ class Given:
     query: dict[str, Any]
     body: dict[str, Any]
 
-    @property
+    @cached_property
     def merged(self) -> dict[str, Any]:
         """One mapping of both; the body wins, except with null, which is absence."""
+        if not self.body:
+            return self.query
         return {**self.query, **{name: value for name, value in self.body.items() if value is not None}}
 
     def every(self, name: str) -> list[Any]:

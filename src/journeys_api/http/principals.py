@@ -1,9 +1,11 @@
 """Who makes a call: every credential in every place is tried; valid ones must agree (rulings 2)."""
 
+import asyncio
+import math
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import Scope as AsgiScope
 
@@ -11,11 +13,13 @@ from journeys_api.accounts import service as accounts
 from journeys_api.accounts.credentials import keyed_hash, same_secret
 from journeys_api.commands.call import ANONYMOUS, Principal
 from journeys_api.commands.registry import Command, Scope
-from journeys_api.db import Sessions
 from journeys_api.http.parameters import Given, header
+from journeys_api.lanes import Lane
 
-REMEMBERED_SECONDS = 1.0
-"""How long a credential is believed without asking: the longest that a revoked one works in another process."""
+BELIEVED_SECONDS = 1.0
+"""How long credentials are believed without asking whether any has changed: the longest that a revoked one works in
+another process."""
+MOST_REMEMBERED = 50_000
 
 
 class CredentialRefused(Exception):
@@ -53,16 +57,30 @@ def _texts(values: list[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for text in texts if isinstance(text, str) and 0 < len(text) <= 512))
 
 
-class Principals:
-    """Turns credentials into principals and remembers them for a second."""
+class Remembered(NamedTuple):
+    """What a credential was found to be."""
 
-    def __init__(self, *, sessions: Sessions, pepper: bytes, admin_api_key: str) -> None:
-        self._sessions = sessions
+    principal: Principal
+    expires_at: datetime | None
+    """When it ends by itself; None: not."""
+
+
+class Principals:
+    """Turns credentials into principals, and remembers them until the database says that something has changed.
+
+    It is asked at most once a second, by whichever call comes first; the others wait for that answer.
+    """
+
+    def __init__(self, *, lane: Lane, pepper: bytes, admin_api_key: str) -> None:
+        self._lane = lane
         self._pepper = pepper
         self._admin_api_key = admin_api_key
         self._admin_key_hash = keyed_hash(pepper, admin_api_key)
-        self._remembered: dict[tuple[str, bytes, str], tuple[float, Principal | None]] = {}
+        self._remembered: dict[tuple[str, bytes, str], Remembered] = {}
         self._generation = 0
+        self._changes = -1
+        self._believed_until = -math.inf
+        self._asking: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
         """Ask the database again for everybody: a call may have changed who is who."""
@@ -110,26 +128,46 @@ class Principals:
     async def _remember(self, kind: str, secret: str, *, client_address: str, now: datetime) -> Principal | None:
         secret_hash = keyed_hash(self._pepper, secret)
         place = (kind, secret_hash, client_address)
-        remembered = self._remembered.get(place)
-        if remembered is not None and remembered[0] > time.monotonic():
-            return remembered[1]
+        if place in self._remembered:
+            if time.monotonic() >= self._believed_until:
+                await self._ask_for_changes()
+            remembered = self._remembered.get(place)
+            if remembered is not None and (remembered.expires_at is None or remembered.expires_at > now):
+                return remembered.principal
         generation = self._generation
-        async with self._sessions() as session:
-            if kind == "key":
-                principal = await accounts.principal_of_key(
-                    session, key_hash=secret_hash, client_address=client_address
-                )
-            else:
-                principal = await accounts.principal_of_session(
-                    session,
-                    session_hash=secret_hash,
-                    client_address=client_address,
-                    admin_key_hash=self._admin_key_hash,
-                    now=now,
-                )
-        # what was read before a change must not be believed after it; and unknown secrets must not fill the memory
-        if generation == self._generation and principal is not None:
-            if len(self._remembered) > 50_000:
+        found = await self._find(kind, secret_hash, client_address=client_address, now=now)
+        if found is None:
+            return None  # unknown secrets must not fill the memory
+        # what was read before a change must not be believed after it
+        if generation == self._generation:
+            if len(self._remembered) >= MOST_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[place] = (time.monotonic() + REMEMBERED_SECONDS, principal)
-        return principal
+            self._remembered[place] = found
+        return found.principal
+
+    async def _find(self, kind: str, secret_hash: bytes, *, client_address: str, now: datetime) -> Remembered | None:
+        if kind == "key":
+            principal = await accounts.principal_of_key(self._lane, key_hash=secret_hash, client_address=client_address)
+            return None if principal is None else Remembered(principal, None)
+        found = await accounts.principal_of_session(
+            self._lane,
+            session_hash=secret_hash,
+            client_address=client_address,
+            admin_key_hash=self._admin_key_hash,
+            now=now,
+        )
+        return None if found is None else Remembered(*found)
+
+    async def _ask_for_changes(self) -> None:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._notice_changes())
+        # shielded: who gives up waiting must not take the answer from the others
+        await asyncio.shield(self._asking)
+
+    async def _notice_changes(self) -> None:
+        asked_at = time.monotonic()
+        changes = await accounts.credential_changes(self._lane)
+        if changes != self._changes:
+            self.forget()
+            self._changes = changes
+        self._believed_until = asked_at + BELIEVED_SECONDS

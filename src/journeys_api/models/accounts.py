@@ -90,6 +90,19 @@ class Administrator(Base):
     last_login_at: Mapped[datetime | None]
 
 
+class CredentialChange(Base):
+    """How often something that a credential's rights follow from was changed or ended; triggers count.
+
+    Whoever remembers credentials asks for the sum: it grows with every such change at the moment it is committed, in
+    whatever order. A row for each few connections, so that changes do not wait for one another.
+    """
+
+    __tablename__ = "credential_changes"
+
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    changes: Mapped[int]
+
+
 class LoginSession(Base):
     """One login of a user, of an administrator or by the configured key; only the keyed hash of its id is kept."""
 

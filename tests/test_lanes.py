@@ -1,0 +1,61 @@
+"""Prepared statements on lent connections: errors are those of a session, and a lost connection is replaced."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import BigInteger, Text, bindparam, func, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from journeys_api.app import Application
+from journeys_api.db import make_engine
+from journeys_api.lanes import PoolLane, Prepared, SessionLane
+from journeys_api.settings import Settings
+
+BACKEND = Prepared(select(func.pg_backend_pid().label("pid")))
+DIVIDED = Prepared(select((10 / bindparam("divisor", type_=BigInteger)).label("quotient")))
+TOLD = Prepared(select(func.concat(bindparam("text", type_=Text), "!", bindparam("text", type_=Text)).label("told")))
+
+
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine with a single connection."""
+    assert settings.database_url is not None
+    made = make_engine(settings.database_url, pool_size=1, statement_timeout=timedelta(seconds=10))
+    yield made
+    await made.dispose()
+
+
+async def test_a_parameter_may_stand_twice_and_beside_constants(engine: AsyncEngine, app: Application) -> None:
+    async with app.sessions() as session:
+        answers = [(await lane.rows(TOLD, text="a"))[0].told for lane in (PoolLane(engine), SessionLane(session))]
+
+    assert answers == ["a!a", "a!a"]
+
+
+async def test_a_refused_statement_gives_its_connection_back_and_says_why(engine: AsyncEngine) -> None:
+    lane = PoolLane(engine)
+
+    with pytest.raises(DBAPIError) as refused:
+        await lane.rows(DIVIDED, divisor=0)
+
+    assert refused.value.orig is not None
+    assert getattr(refused.value.orig, "sqlstate", None) == "22012"
+    assert (await lane.rows(DIVIDED, divisor=5))[0].quotient == 2
+
+
+async def test_a_connection_that_the_database_hung_up_is_replaced(engine: AsyncEngine, app: Application) -> None:
+    lane = PoolLane(engine)
+    before = (await lane.rows(BACKEND))[0].pid
+    async with app.sessions.begin() as session:
+        await session.execute(select(func.pg_terminate_backend(before, 5000)))
+
+    after = before
+    while after == before:
+        # whether the end of the old one is known yet is a matter of who comes first
+        with suppress(DBAPIError):
+            after = (await lane.rows(BACKEND))[0].pid
+
+    assert [(await lane.rows(BACKEND))[0].pid for _ in range(20)] == [after] * 20
