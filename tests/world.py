@@ -35,6 +35,7 @@ RECIPES = (
     Recipe("domain", "user.senderdomain.create", ("DomainID",)),
     Recipe("webhook", "user.webhook.create", ("WebhookID",), (("RelListID", "list"),)),
     Recipe("gateway", "admin.smsgateway.create", ("GatewayID",), (("UserIDs", "user"),), as_admin=True),
+    Recipe("import", "subscribers.import.post", ("ImportID",), (("ListID", "list"),)),
     Recipe("api_key", "user.apikey.create", ("APIKeyID",)),
 )
 

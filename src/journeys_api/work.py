@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.delivery import outbox
+from journeys_api.delivery.downloads import Downloads
 from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.hooks import Hooks
 from journeys_api.delivery.mailers import ATTEMPT_SECONDS, POOL_SIZE, mailer_for
@@ -24,7 +25,9 @@ from journeys_api.delivery.remote_content import FETCH_DEADLINE, LONGEST_CONTENT
 from journeys_api.delivery.sending import Pace, Sender
 from journeys_api.delivery.short_messages import ShortMessages
 from journeys_api.engine.worker import Engine
-from journeys_api.models import DeliveryKind
+from journeys_api.imports.loading import Importer
+from journeys_api.jobs.runner import Runner
+from journeys_api.models import DeliveryKind, JobKind
 from journeys_api.settings import Settings
 from journeys_api.tracking import hits
 from journeys_api.tracking.links import Links
@@ -45,6 +48,7 @@ class Progress:
 
     enrolled_events: int
     taken_timers: int
+    job_turns: int
     attempts: Mapping[str, int]
     """By kind of delivery; mails of confirmation count as `mail`."""
     judged_hits: int
@@ -85,6 +89,9 @@ class Worker:
                 _MAIL, concurrency=min(_MAIL.concurrency, a_minute), per_second=settings.smtp_max_per_second
             )
         self.engine = Engine(self.sessions, clock=self._clock)
+        downloads = Downloads(allow_private=settings.webhook_allow_private)
+        importer = Importer(self.sessions, clock=self._clock, fetch=downloads.fetch)
+        self.jobs = Runner(self.sessions, {JobKind.IMPORT: importer.turn}, clock=self._clock)
         self.senders: Sequence[Sender] = [
             Sender(
                 self.sessions,
@@ -105,14 +112,15 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; batches and attempts under way are finished first."""
-        wakes = [asyncio.Event() for _ in range(len(self.senders) + 1)]
+        wakes = [asyncio.Event() for _ in range(len(self.senders) + 2)]
         hit = asyncio.Event()
         listening = asyncio.create_task(self._listen(stop, {CHANNEL: wakes, hits.CHANNEL: [hit]}))
         log.info("worker_started")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.engine.run(stop, wakes[0]))
-                for sender, wake in zip(self.senders, wakes[1:], strict=True):
+                group.create_task(self.jobs.run(stop, wakes[1]))
+                for sender, wake in zip(self.senders, wakes[2:], strict=True):
                     group.create_task(_send_until(sender, stop, wake))
                 group.create_task(self._judge_until(stop, hit))
                 group.create_task(self._rescue(stop))
@@ -127,6 +135,7 @@ class Worker:
         """Move and send until nothing is due: for tests and demonstrations."""
         while True:
             before = self.progress()
+            await self.jobs.run_until_quiet()
             await self.engine.run_until_quiet()
             for sender in self.senders:
                 await sender.run_until_quiet()
@@ -141,6 +150,7 @@ class Worker:
         return Progress(
             self.engine.enrolled_events,
             self.engine.taken_timers,
+            self.jobs.turns_taken,
             {sender.kinds[-1].value: sender.attempts for sender in self.senders},
             self._judged_hits,
         )

@@ -4,6 +4,7 @@ from journeys_api.accounts import commands as accounts
 from journeys_api.emails import commands as emails
 from journeys_api.engine import commands as engine
 from journeys_api.fields import commands as fields
+from journeys_api.imports import commands as imports
 from journeys_api.inbound_webhooks import commands as inbound_webhooks
 from journeys_api.journeys import action_commands as journey_actions
 from journeys_api.journeys import bulk_commands as journeys_in_bulk
@@ -25,6 +26,7 @@ MODULES = (
     engine,
     fields,
     inbound_webhooks,
+    imports,
     journeys,
     journey_actions,
     journey_copies,

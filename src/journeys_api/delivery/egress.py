@@ -8,7 +8,7 @@ Source: reliability S78-S88; rulings 7, "Webhook".
 import asyncio
 import re
 import ssl
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -92,7 +92,9 @@ class Response:
 class _Attempt:
     """How far one call has come; what is known of it survives its deadline."""
 
-    def __init__(self, max_response_bytes: int) -> None:
+    def __init__(self, max_response_bytes: int, into: Callable[[bytes], None] | None = None) -> None:
+        self._into = into
+        self._taken = 0
         self.sent = False
         self.is_connected = False
         self.failure = ""
@@ -118,8 +120,13 @@ class _Attempt:
         self._status = response.status
         self.meter.room += self._max_response_bytes
         async for chunk in response.aiter_stream():
-            self._body += chunk[: self._max_response_bytes - len(self._body)]
-            if len(self._body) >= self._max_response_bytes:
+            kept = chunk[: self._max_response_bytes - self._taken]
+            self._taken += len(kept)
+            if self._into is None:
+                self._body += kept
+            elif 200 <= response.status < 300:
+                self._into(kept)
+            if self._taken >= self._max_response_bytes:
                 return
         self._is_complete = True
 
@@ -163,10 +170,19 @@ class Egress:
         self._allowed_networks = tuple(allowed_networks)
         self._tls = tls or _believed()
 
-    async def request(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes) -> Response:
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        into: Callable[[bytes], None] | None = None,
+    ) -> Response:
         """Make one call and read its answer, whatever its status.
 
         Args:
+            into: takes the body of a success block by block, in place of the answer.
             headers: beside our own (Host, Content-Length, Connection, Accept-Encoding, a User-Agent if none is given).
 
         Raises:
@@ -180,7 +196,7 @@ class Egress:
         if destination.is_local_name and not self._allow_private:
             raise EgressRefused("address_not_public")
         fields = _fields(destination, headers, len(body))
-        attempt = _Attempt(self._max_response_bytes)
+        attempt = _Attempt(self._max_response_bytes, into)
         try:
             async with asyncio.timeout(self._deadline):
                 addresses = await self._addresses(destination)

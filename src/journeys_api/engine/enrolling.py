@@ -18,8 +18,8 @@ from journeys_api import criteria
 from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine import admissions, queues, records
 from journeys_api.engine.admissions import Entrant, Refused
-from journeys_api.engine.failures import is_passing, reason_of
 from journeys_api.engine.matching import Matcher
+from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
 from journeys_api.segments.service import criteria_of_segments
 from journeys_api.trigger_events import EXIT, MAX_DEPTH, START, Happened, record

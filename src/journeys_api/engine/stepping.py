@@ -15,11 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.engine import actions, queues, records
-from journeys_api.engine.failures import is_passing, reason_of
 from journeys_api.engine.flows import Flow, FlowAction, Flows
 from journeys_api.engine.people import Move, Moves, Person, Way, skipped
 from journeys_api.engine.records import Delta, OwedAt, Taken, Written
 from journeys_api.engine.registry import RUNS, Standing, StepFailed
+from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
 

@@ -12,10 +12,10 @@ from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.engine import isolation, queues
 from journeys_api.engine.enrolling import enroll_events
-from journeys_api.engine.failures import is_passing
 from journeys_api.engine.flows import Flows
 from journeys_api.engine.jobs import do_journey_jobs
 from journeys_api.engine.stepping import step_people
+from journeys_api.failures import is_passing
 from journeys_api.models import SHARDS
 from journeys_api.stats.folding import fold_counters
 

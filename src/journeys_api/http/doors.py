@@ -21,22 +21,23 @@ from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transac
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
 from journeys_api.http import envelopes
-from journeys_api.http.envelopes import Answer, Door
-from journeys_api.http.metrics import Metrics
-from journeys_api.http.parameters import (
+from journeys_api.http.bodies import (
     BodyTooLarge,
     BodyTooSlow,
     ClientGone,
-    Given,
-    header,
-    read_body,
-    read_parameters,
+    LongBodies,
+    TooManyLongBodies,
+    read_any_body,
 )
+from journeys_api.http.envelopes import Answer, Door
+from journeys_api.http.metrics import Metrics
+from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
 from journeys_api.lanes import Lane
 from journeys_api.settings import Settings
 from journeys_api.strict_json import fold
+from journeys_api.uploads import Upload
 
 log = structlog.get_logger()
 
@@ -110,6 +111,7 @@ class Doors:
         for method, path in self._routes:
             self._methods.setdefault(path, []).append(method)
         # the command of a legacy call may stand in the body: as much is read as the most generous command takes
+        self._long_bodies = LongBodies()
         self._longest_body = max(made.body_limit for made in COMMANDS.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,29 +128,25 @@ class Doors:
             else:
                 try:
                     limit = routed.command.body_limit if routed.command else self._longest_body
-                    body = await read_body(
-                        scope, receive, limit=limit, seconds=self._settings.body_timeout.total_seconds()
+                    seconds = self._settings.body_timeout.total_seconds()
+                    body = await read_any_body(
+                        scope, receive, limit=limit, seconds=seconds, long_bodies=self._long_bodies
                     )
                     started = time.perf_counter()
-                    if len(body) <= LONG_BODY:
-                        given = read_parameters(scope, body)
-                    else:
-                        given = await asyncio.to_thread(read_parameters, scope, body)
-                    as_xml = routed.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
-                    command = routed.command or self._named(given)
-                    if command is None:
-                        answer = envelopes.unknown_command(_text(given.merged.get("command")))
-                    else:
-                        command_name = command.name
-                        if len(body) > command.body_limit:
-                            raise BodyTooLarge
-                        answer = await self._answer(routed.door, command, scope, given)
+                    try:
+                        command_name, answer, as_xml = await self._read(routed, scope, body)
+                    finally:
+                        if isinstance(body, Upload):
+                            body.close()
+                            self._long_bodies.leave()
                 except NotReadable as error:
                     answer = envelopes.not_readable(str(error))
-                except BodyTooLarge:
+                except (BodyTooLarge, TooLongInMemory):
                     answer, close = envelopes.not_readable("the body is too large", status=413), True
                 except BodyTooSlow:
                     answer, close = envelopes.not_readable("the body did not arrive in time", status=408), True
+                except TooManyLongBodies:
+                    answer, close = envelopes.internal_failure(status=503), True
         except ClientGone:
             return
         finally:
@@ -165,6 +163,24 @@ class Doors:
             milliseconds=round(seconds * 1000, 2),
         )
         await _send(send, answer, as_xml=as_xml, close=close)
+
+    async def _read(self, routed: Routed, scope: Scope, body: bytes | Upload) -> tuple[str, Answer, bool]:
+        """The command's name, what is answered, and whether XML was asked for."""
+        size = body.size if isinstance(body, Upload) else len(body)
+        if size <= LONG_BODY:
+            given = read_parameters(scope, body)
+        else:
+            given = await asyncio.to_thread(read_parameters, scope, body)
+        try:
+            as_xml = routed.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
+            command = routed.command or self._named(given)
+            if command is None:
+                return "-", envelopes.unknown_command(_text(given.merged.get("command"))), as_xml
+            if size > command.body_limit:
+                raise BodyTooLarge
+            return command.name, await self._answer(routed.door, command, scope, given), as_xml
+        finally:
+            given.lifted.close()
 
     def _route(self, scope: Scope) -> Routed:
         path, method = scope["path"], scope["method"]

@@ -19,8 +19,9 @@ from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable
 from journeys_api.fields.errors import InvalidFieldValue
 from journeys_api.http import envelopes
+from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.envelopes import Answer, Door
-from journeys_api.http.parameters import BodyTooLarge, BodyTooSlow, ClientGone, read_body, read_parameters
+from journeys_api.http.parameters import read_parameters
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.inbound_webhooks import service
 from journeys_api.inbound_webhooks.errors import WebhookNotFound

@@ -1,33 +1,34 @@
 """One reader of parameters for every route: query string < form or multipart < JSON body (rulings 3)."""
 
-import asyncio
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.types import Message, Receive, Scope
+from starlette.types import Scope
 
 from journeys_api import strict_json
 from journeys_api.errors import NotReadable
 from journeys_api.http.brackets import nested
+from journeys_api.http.lifting import FormLifter, JsonLifter, Lifted, plain_text
 from journeys_api.strict_json import fold
+from journeys_api.uploads import Upload
 
 FORM = "application/x-www-form-urlencoded"
+LONGEST_TEXT = 64 * 1024
+"""Bytes of a text in a body that lies on disk, beyond which it stays there."""
 
 
-class BodyTooLarge(Exception):
-    """The body is longer than the command takes: 413."""
+MOST_IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of a body that are held in memory."""
 
 
-class BodyTooSlow(Exception):
-    """The body did not arrive in time: 408."""
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its request was whole; nobody is there to answer."""
+class TooLongInMemory(Exception):
+    """What is left of a long body without its long texts is still too long: 413."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Given:
 
     query: dict[str, Any]
     body: dict[str, Any]
+    lifted: Lifted = field(default_factory=lambda: Lifted(longest=sys.maxsize))
+    """The texts that stayed on disk; they are gone once this is closed."""
 
     @cached_property
     def merged(self) -> dict[str, Any]:
@@ -57,47 +60,25 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
-    """The whole body.
-
-    Raises:
-        BodyTooLarge: longer than `limit` bytes, by its header or by what came.
-        BodyTooSlow: not whole after `seconds`.
-        ClientGone: the connection was closed.
-    """
-    announced = header(scope, b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
-        raise BodyTooLarge
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message: Message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > limit:
-                    raise BodyTooLarge
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise BodyTooSlow from None
-
-
-def read_parameters(scope: Scope, body: bytes) -> Given:
-    """Everything that query string and body say.
+def read_parameters(scope: Scope, body: bytes | Upload) -> Given:
+    """Everything that query string and body say. The long texts of a body that lies on disk are `Upload`s.
 
     Raises:
         NotReadable: as rulings 3 lists under 100000.
+        TooLongInMemory: the body is long and its texts are not.
     """
-    return Given(query=_checked(nested(_pairs(scope["query_string"]))), body=_read_body_parameters(scope, body))
+    query = _checked(nested(_pairs(scope["query_string"])))
+    lifted = Lifted(longest=LONGEST_TEXT if isinstance(body, Upload) else sys.maxsize)
+    try:
+        found = _read_body_parameters(scope, body, lifted)
+        return Given(query=query, body=lifted.put_back(found) if isinstance(body, Upload) else found, lifted=lifted)
+    except BaseException:
+        lifted.close()
+        raise
 
 
-def _read_body_parameters(scope: Scope, body: bytes) -> dict[str, Any]:
-    if not body:
+def _read_body_parameters(scope: Scope, body: bytes | Upload, lifted: Lifted) -> dict[str, Any]:
+    if not (body.size if isinstance(body, Upload) else body):
         return {}
     encoding = header(scope, b"content-encoding")
     if encoding is not None and encoding.lower() != "identity":
@@ -105,17 +86,26 @@ def _read_body_parameters(scope: Scope, body: bytes) -> dict[str, Any]:
     content_type = header(scope, b"content-type") or ""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "application/json":
-        tree = strict_json.loads(body)
+        tree = strict_json.loads(body if isinstance(body, bytes) else _without_texts(body, JsonLifter(lifted)))
         if tree is None or tree == []:
             return {}  # how PHP clients write "no parameters"
         if not isinstance(tree, dict):
             raise NotReadable("the body is not a JSON object")
         return {fold(name): value for name, value in tree.items()}
     if media_type == FORM:
-        return _checked(nested(_pairs(body)))
+        return _checked(nested(_pairs(body if isinstance(body, bytes) else _without_texts(body, FormLifter(lifted)))))
     if media_type == "multipart/form-data":
-        return _checked(nested(_parts(content_type, body)))
+        blocks = [body] if isinstance(body, bytes) else body.blocks()
+        return _checked(nested(_parts(content_type, blocks, lifted)))
     raise NotReadable("the content type is none of JSON, form and multipart")
+
+
+def _without_texts(body: Upload, lifter: JsonLifter | FormLifter) -> bytes:
+    for block in body.blocks():
+        lifter.feed(block)
+        if len(lifter.rest) > MOST_IN_MEMORY:
+            raise TooLongInMemory
+    return lifter.end()
 
 
 def _checked(tree: dict[str, Any]) -> dict[str, Any]:
@@ -126,9 +116,9 @@ def _checked(tree: dict[str, Any]) -> dict[str, Any]:
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:
     """`a=1&b` → pairs. Only `&` separates, `+` is a space, a name without `=` has an empty value, bytes are UTF-8."""
     pairs = []
-    for field in encoded.split(b"&"):
-        if field:
-            name, _, value = field.partition(b"=")
+    for pair in encoded.split(b"&"):
+        if pair:
+            name, _, value = pair.partition(b"=")
             pairs.append((_decoded(name), _decoded(value)))
     return pairs
 
@@ -143,16 +133,17 @@ def _decoded(encoded: bytes) -> str:
 class _Parts:
     """Collects the parts of a multipart body as python-multipart finds them."""
 
-    def __init__(self) -> None:
+    def __init__(self, lifted: Lifted) -> None:
         self.pairs: list[tuple[str, str]] = []
+        self._lifted = lifted
         self._headers: dict[bytes, bytes] = {}
         self._field = bytearray()
         self._value = bytearray()
-        self._data = bytearray()
+        self._data = plain_text(lifted)
 
     def on_part_begin(self) -> None:
         self._headers = {}
-        self._data = bytearray()
+        self._data = plain_text(self._lifted)
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
@@ -165,7 +156,7 @@ class _Parts:
         self._field, self._value = bytearray(), bytearray()
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._data += data[start:end]
+        self._data.add(data[start:end])
 
     def on_part_end(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
@@ -174,17 +165,17 @@ class _Parts:
         if b"filename" in options:
             raise NotReadable("files are not taken; send the content as a parameter")
         try:
-            self.pairs.append((options[b"name"].decode("utf-8"), bytes(self._data).decode("utf-8")))
+            self.pairs.append((options[b"name"].decode("utf-8"), self._data.end().decode("utf-8")))
         except UnicodeDecodeError:
             raise NotReadable("a part is not UTF-8") from None
 
 
-def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
+def _parts(content_type: str, blocks: Iterable[bytes], lifted: Lifted) -> list[tuple[str, str]]:
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
     if not 1 <= len(boundary) <= 70:  # RFC 2046 5.1.1
         raise NotReadable("a multipart body without a proper boundary")
-    parts = _Parts()
+    parts = _Parts(lifted)
     ended = False
 
     def on_end() -> None:
@@ -204,7 +195,8 @@ def _parts(content_type: str, body: bytes) -> list[tuple[str, str]]:
                 "on_end": on_end,
             },
         )
-        parser.write(body)
+        for block in blocks:
+            parser.write(block)
         parser.finalize()
     except MultipartParseError:
         raise NotReadable("not a multipart body") from None

@@ -49,6 +49,7 @@ from journeys_api.models.engine_queue import (
     TriggerEvent,
 )
 from journeys_api.models.inbound_webhooks import InboundEvent, InboundWebhook, InboundWebhookDay
+from journeys_api.models.jobs import Job, JobKind, JobPiece, JobState
 from journeys_api.models.journeys import Journey, JourneyAction, JourneyStatus
 from journeys_api.models.segments import Segment
 from journeys_api.models.stats import ActionDay, ActionTotals, JourneyTotals, MailCounters
@@ -84,6 +85,10 @@ __all__ = [
     "InboundEvent",
     "InboundWebhook",
     "InboundWebhookDay",
+    "Job",
+    "JobKind",
+    "JobPiece",
+    "JobState",
     "Journey",
     "JourneyAction",
     "JourneyJob",

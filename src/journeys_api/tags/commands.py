@@ -8,8 +8,7 @@ from journeys_api.commands.registry import Param, Reading, Refusal, command
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.tags import service, wire
 from journeys_api.tags.errors import TagNameTaken, TagNotFound
-
-LONGEST_NAME = 250
+from journeys_api.tags.names import LONGEST_NAME, is_tag_name
 
 
 def _trimmed(value: Any) -> str:
@@ -33,7 +32,7 @@ def _judge_name(reading: Reading, *, blank: int) -> None:
         return
     if not name:
         reading.refuse(blank)
-    elif len(name) > LONGEST_NAME or not all(letter.isalnum() or letter in " -_%" for letter in name):
+    elif not is_tag_name(name):
         reading.refuse(3)
 
 

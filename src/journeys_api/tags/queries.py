@@ -1,6 +1,6 @@
 """SQL of tags."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,13 @@ from sqlalchemy import (
     DateTime,
     Delete,
     Select,
+    TableValuedAlias,
+    Text,
     and_,
     any_,
+    column,
     delete,
+    exists,
     func,
     literal,
     select,
@@ -148,6 +152,75 @@ def removing_tags(owner_id: int, *, tag_ids: Sequence[int], subscriber_ids: Subs
             SubscriberTag.owner_id == owner_id,
             SubscriberTag.tag_id == _array(tag_ids),
             _among(SubscriberTag.subscriber_id.expression, subscriber_ids),
+        )
+        .order_by(SubscriberTag.subscriber_id, SubscriberTag.tag_id)
+        .with_for_update()
+        .cte("carried")
+    )
+    return delete(SubscriberTag).where(
+        SubscriberTag.owner_id == owner_id,
+        SubscriberTag.subscriber_id == carried.c.subscriber_id,
+        SubscriberTag.tag_id == carried.c.tag_id,
+    )
+
+
+async def ensure_tags(
+    session: AsyncSession, *, owner_id: int, list_id: int, names: Collection[str], now: datetime
+) -> dict[str, int]:
+    """Ids of a list's tags by the names as given; what is missing is made. The caller holds the list."""
+    given = func.unnest(literal(sorted(names), ARRAY(Text)), type_=Text).column_valued("name")
+    missing = (
+        select(
+            literal(owner_id, BigInteger),
+            literal(list_id, BigInteger),
+            func.min(given),
+            literal(now, Tag.created_at.type),
+        )
+        .group_by(func.lower(given))
+        .order_by(func.lower(given))
+    )
+    into = ["owner_id", "list_id", "name", "created_at"]
+    await session.execute(insert(Tag).from_select(into, missing).on_conflict_do_nothing())
+    wanted = select(given.label("name")).subquery("wanted")
+    known = select(wanted.c.name, Tag.tag_id).join(
+        Tag, and_(Tag.owner_id == owner_id, Tag.list_id == list_id, func.lower(Tag.name) == func.lower(wanted.c.name))
+    )
+    return {row.name: row.tag_id for row in await session.execute(known)}
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> TableValuedAlias:
+    given = func.unnest(
+        literal([tag_id for tag_id, _ in pairs], ARRAY(BigInteger)),
+        literal([subscriber_id for _, subscriber_id in pairs], ARRAY(BigInteger)),
+    )
+    columns = (column("tag_id", BigInteger), column("subscriber_id", BigInteger))
+    return given.table_valued(*columns, name="pairs").render_derived()
+
+
+def setting_pairs(owner_id: int, *, pairs: Sequence[tuple[int, int]], now: datetime) -> Insert:
+    """As `setting_tags`, for pairs of a tag and a subscriber."""
+    given = _pairs(pairs)
+    chosen = (
+        select(Subscriber.owner_id, Subscriber.subscriber_id, Tag.tag_id, literal(now, DateTime(timezone=True)))
+        .select_from(given)
+        .join(Subscriber, and_(Subscriber.owner_id == owner_id, Subscriber.subscriber_id == given.c.subscriber_id))
+        .join(Tag, and_(Tag.owner_id == owner_id, Tag.tag_id == given.c.tag_id, Tag.list_id == Subscriber.list_id))
+        .order_by(Subscriber.subscriber_id, Tag.tag_id)
+        .with_for_update(read=True, key_share=True, of=[Subscriber, Tag])
+    )
+    columns = ["owner_id", "subscriber_id", "tag_id", "tagged_at"]
+    return insert(SubscriberTag).from_select(columns, chosen).on_conflict_do_nothing()
+
+
+def removing_others(owner_id: int, *, subscriber_ids: Sequence[int], keeping: Sequence[tuple[int, int]]) -> Delete:
+    """Takes every tag off the subscribers but those of the pairs. Locks in order of the key."""
+    kept = _pairs(keeping)
+    carried = (
+        select(SubscriberTag.subscriber_id, SubscriberTag.tag_id)
+        .where(
+            SubscriberTag.owner_id == owner_id,
+            SubscriberTag.subscriber_id == _array(subscriber_ids),
+            ~exists().where(kept.c.tag_id == SubscriberTag.tag_id, kept.c.subscriber_id == SubscriberTag.subscriber_id),
         )
         .order_by(SubscriberTag.subscriber_id, SubscriberTag.tag_id)
         .with_for_update()

@@ -1,6 +1,6 @@
 """Rules of tags."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -19,10 +19,13 @@ __all__ = [
     "count_carriers",
     "create_tag",
     "delete_tags",
+    "ensure_tags",
     "get_tag",
+    "tag_pairs",
     "tag_subscribers",
     "tags_of",
     "tags_of_list",
+    "untag_others",
     "untag_subscribers",
     "update_tag",
 ]
@@ -171,6 +174,47 @@ async def untag_subscribers(
     """
     await queries.allow_time(session, subscriber_ids)
     removing = queries.removing_tags(owner_id, tag_ids=tag_ids, subscriber_ids=subscriber_ids)
+    changing = removing.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id)
+    return await _change(session, "UnTag", changing, owner_id=owner_id, now=now, depth=depth)
+
+
+async def ensure_tags(
+    session: AsyncSession, *, owner_id: int, list_id: int, names: Collection[str], now: datetime
+) -> dict[str, int]:
+    """The ids of a list's tags by the names as given; those that it lacks are made. Two statements.
+
+    Raises:
+        ListNotFound: no such list in this account.
+    """
+    # whoever names a tag of this list holds the list
+    await lists.get_list(session, owner_id=owner_id, list_id=list_id, for_update=True)
+    return await queries.ensure_tags(session, owner_id=owner_id, list_id=list_id, names=names, now=now)
+
+
+async def tag_pairs(
+    session: AsyncSession, *, owner_id: int, pairs: Sequence[tuple[int, int]], now: datetime, depth: int | None = None
+) -> list[tuple[int, int]]:
+    """Give each subscriber their own tags; as `tag_subscribers`, for pairs `(tag_id, subscriber_id)`."""
+    if not pairs:
+        return []
+    setting = queries.setting_pairs(owner_id, pairs=pairs, now=now)
+    changing = setting.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id)
+    return await _change(session, "Tag", changing, owner_id=owner_id, now=now, depth=depth)
+
+
+async def untag_others(
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    subscriber_ids: Sequence[int],
+    keeping: Sequence[tuple[int, int]],
+    now: datetime,
+    depth: int | None = None,
+) -> list[tuple[int, int]]:
+    """Take every tag off subscribers but those of the pairs `(tag_id, subscriber_id)`; as `untag_subscribers`."""
+    if not subscriber_ids:
+        return []
+    removing = queries.removing_others(owner_id, subscriber_ids=subscriber_ids, keeping=keeping)
     changing = removing.returning(SubscriberTag.tag_id, SubscriberTag.subscriber_id)
     return await _change(session, "UnTag", changing, owner_id=owner_id, now=now, depth=depth)
 

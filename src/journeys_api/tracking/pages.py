@@ -16,7 +16,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
-from journeys_api.http.parameters import BodyTooLarge, BodyTooSlow, ClientGone, read_body, read_parameters
+from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
+from journeys_api.http.parameters import read_parameters
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import SubscriberList

@@ -1,4 +1,4 @@
-"""Which failures say something about the people of a batch, and which only about the moment."""
+"""Which failures say something about the work itself, and which only about the moment."""
 
 from sqlalchemy.exc import DBAPIError
 

@@ -1,0 +1,1 @@
+"""Imports: many subscribers at once, from the text of a file to people on a list."""

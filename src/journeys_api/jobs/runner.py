@@ -1,0 +1,107 @@
+"""The loop that works on jobs: turn after turn, each a transaction; asleep when there is none."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.clock import WorkClock
+from journeys_api.db import Sessions
+from journeys_api.errors import DomainError
+from journeys_api.failures import is_passing, reason_of
+from journeys_api.jobs import service
+from journeys_api.models import Job, JobKind
+
+log = structlog.get_logger()
+
+Outside = Callable[[], Awaitable[None]]
+"""What is done after the turn's transaction, outside any: it opens its own."""
+Turn = Callable[[AsyncSession, Job, datetime], Awaitable[Outside | None]]
+"""One piece of a locked job: it moves the cursor with its effects and ends the job when nothing is left."""
+
+KEPT = timedelta(days=30)
+"""How long the record of a failed job stays."""
+LONGEST_SLEEP = 1.0
+
+
+class Runner:
+    """Works on jobs. Any number of runners may work on one database.
+
+    Args:
+        turns: how a turn of each kind of job is done.
+    """
+
+    def __init__(self, sessions: Sessions, turns: Mapping[JobKind, Turn], *, clock: WorkClock) -> None:
+        self._sessions = sessions
+        self._turns = turns
+        self._clock = clock
+        self.turns_taken = 0
+
+    async def turn(self) -> int:
+        """One turn of one job; 0: there is none.
+
+        Raises:
+            DBAPIError: the database is away.
+        """
+        job_id = 0
+        try:
+            async with self._sessions.begin() as session:
+                now = await self._clock.now(session)
+                job = await service.take_next(session, now=now)
+                if job is None:
+                    return 0
+                job_id = job.job_id
+                outside = await self._turns[job.kind](session, job, now)
+                job.attempts = 0 if outside is None else job.attempts
+                state = job.state
+            self.turns_taken += 1
+            log.debug("job_turned", job_id=job_id, state=state.value)
+            if outside is not None:
+                await outside()
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.exception("job_turn_failed", job_id=job_id)
+            await self._put_off(job_id, error)
+        return 1
+
+    async def _put_off(self, job_id: int, error: Exception) -> None:
+        reason = str(error) if isinstance(error, DomainError) else reason_of(error)
+        async with self._sessions.begin() as session:
+            now = await self._clock.now(session)
+            await service.put_off(session, job_id=job_id, reason=reason, keep=KEPT, now=now)
+
+    async def chores(self) -> int:
+        """Delete what has expired; how many jobs."""
+        async with self._sessions.begin() as session:
+            return await service.delete_expired(session, now=await self._clock.now(session))
+
+    async def run_until_quiet(self) -> None:
+        """Work until no job wants a turn now: for tests and demonstrations."""
+        while await self.turn() + await self.chores():
+            pass
+
+    async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        """Work until `stop` is set; `wake` ends a sleep early. The turn under way is finished first."""
+        while not stop.is_set():
+            try:
+                if not await self.turn() + await self.chores():
+                    await _sleep(stop, wake)
+            except Exception as error:
+                if is_passing(error):
+                    log.warning("jobs_interrupted", error=type(error).__name__)
+                else:
+                    log.exception("jobs_failed")
+                await _sleep(stop, None, random.uniform(0.2, LONGEST_SLEEP))  # noqa: S311 (jitter, no secret)
+
+
+async def _sleep(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float = LONGEST_SLEEP) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
+    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+    if wake is not None:
+        wake.clear()

@@ -1,0 +1,144 @@
+"""Rules of jobs: submit one, work on it turn by turn, let it end, forget it.
+
+The row lock of a turn's transaction is the claim: it ends with the transaction, so that a worker that dies leaves
+nothing to clean up, and what its turn did is undone with it.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.jobs import queries
+from journeys_api.jobs.errors import JobNotFound
+from journeys_api.models import Job, JobKind, JobState
+from journeys_api.trigger_events import wake
+
+RETRIES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
+"""How long a job rests after each turn in a row that failed; then it has failed itself."""
+
+
+async def submit(
+    session: AsyncSession, *, owner_id: int, kind: JobKind, parameters: Mapping[str, Any], total: int, now: datetime
+) -> Job:
+    """Write a job down; workers are told when the transaction commits."""
+    job = Job(
+        owner_id=owner_id,
+        kind=kind,
+        state=JobState.PENDING,
+        parameters=dict(parameters),
+        cursor={},
+        results={},
+        done=0,
+        total=total,
+        next_turn_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(job)
+    await session.flush()
+    await wake(session)
+    return job
+
+
+async def get_job(session: AsyncSession, *, owner_id: int, kind: JobKind, job_id: int) -> Job:
+    """The account's job.
+
+    Raises:
+        JobNotFound: no such job of this kind in this account.
+    """
+    found = await session.scalar(queries.owned_jobs(owner_id, kind).where(Job.job_id == job_id))
+    if found is None:
+        raise JobNotFound
+    return found
+
+
+async def take_next(session: AsyncSession, *, now: datetime) -> Job | None:
+    """The job whose turn it is, locked until the transaction ends; None: there is none, or others are at all of them.
+
+    A job that has had its turn stands behind all that wait: a long one does not hold up a short one.
+    """
+    job = await queries.lock_next(session, now=now)
+    if job is not None:
+        job.state = JobState.RUNNING
+        job.started_at = job.started_at or now
+        job.updated_at = job.next_turn_at = now
+    return job
+
+
+async def take_again(session: AsyncSession, *, job_id: int, fence: int) -> Job | None:
+    """The job that somebody went outside for, locked; None: it is over, or another went after them."""
+    job = await queries.lock_open(session, job_id)
+    return job if job is not None and job.fence == fence else None
+
+
+def lend(job: Job, *, until: datetime) -> int:
+    """Keep a job for somebody who goes outside for it; the fence that they come back with."""
+    job.fence += 1
+    job.next_turn_at = until
+    return job.fence
+
+
+def complete(job: Job, *, expires_at: datetime | None, now: datetime) -> None:
+    """Nothing is left to do."""
+    _end(job, JobState.COMPLETED, expires_at=expires_at, now=now)
+
+
+def fail(job: Job, reason: str, *, expires_at: datetime | None, now: datetime) -> None:
+    """It cannot be done; what was done so far stays."""
+    job.reason = reason
+    _end(job, JobState.FAILED, expires_at=expires_at, now=now)
+
+
+def _end(job: Job, state: JobState, *, expires_at: datetime | None, now: datetime) -> None:
+    job.state, job.finished_at, job.updated_at, job.expires_at = state, now, now, expires_at
+
+
+async def put_off(session: AsyncSession, *, job_id: int, reason: str, keep: timedelta, now: datetime) -> None:
+    """A turn ended in a failure and left nothing behind: the job rests, or, after the last retry, has failed."""
+    job = await queries.lock_open(session, job_id)
+    if job is None:
+        return
+    if job.attempts >= len(RETRIES):
+        await queries.drop_pieces(session, job)
+        fail(job, reason, expires_at=now + keep, now=now)
+        return
+    job.next_turn_at = now + RETRIES[job.attempts]
+    job.attempts += 1
+    job.updated_at = now
+
+
+async def put_pieces(session: AsyncSession, job: Job, contents: Iterable[bytes] | AsyncIterator[bytes]) -> int:
+    """Keep the bytes that a job works on; how many."""
+    return await queries.copy_pieces(session, job, contents)
+
+
+async def add_piece(session: AsyncSession, job: Job, content: bytes) -> None:
+    """Keep some more of what a job makes."""
+    await queries.add_piece(session, job, content)
+
+
+async def piece(session: AsyncSession, job: Job, place: int, *, most: int | None = None) -> bytes | None:
+    """The bytes at one place, or the first `most` of them; None: there is no such place."""
+    return await queries.piece(session, job, place, most=most)
+
+
+async def all_pieces(session: AsyncSession, job: Job) -> bytes:
+    """Everything that a job has made."""
+    return await queries.all_pieces(session, job)
+
+
+async def size_of(session: AsyncSession, job: Job) -> int:
+    """How many bytes a job has."""
+    return await queries.size_of(session, job)
+
+
+async def drop_pieces(session: AsyncSession, job: Job, *, below: int | None = None) -> None:
+    """Delete a job's bytes, all or those at places below one."""
+    await queries.drop_pieces(session, job, below=below)
+
+
+async def delete_expired(session: AsyncSession, *, now: datetime) -> int:
+    """Delete some jobs whose time has come, with their bytes; how many."""
+    return await queries.delete_expired(session, now=now, most=100)

@@ -1,0 +1,152 @@
+"""Bodies that lie on disk: their long texts are the same texts, and everything else is read as from a short body."""
+
+import json
+from typing import Any
+from urllib.parse import quote_plus
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from journeys_api import strict_json
+from journeys_api.errors import NotReadable
+from journeys_api.http.lifting import FormLifter, JsonLifter, Lifted
+from journeys_api.uploads import Upload
+from tests.conftest import Client
+
+LONGEST = 8
+MIB = 1024 * 1024
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+trees = st.recursive(
+    texts | st.integers(-5, 5) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3),
+)
+
+
+def _plain(value: Any) -> Any:
+    """The value with texts in the place of uploads; a lifted text really was a long one."""
+    if isinstance(value, Upload):
+        read = b"".join(value.blocks())
+        assert value.size == len(read)
+        return read.decode()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    assert not isinstance(value, str) or len(value) <= LONGEST, "a long text was held"
+    return value
+
+
+def _fed(lifter: JsonLifter | FormLifter, body: bytes, block: int) -> bytes:
+    for at in range(0, len(body), block):
+        lifter.feed(body[at : at + block])
+    return lifter.end()
+
+
+@given(tree=trees, block=st.integers(1, 20), is_ascii=st.booleans())
+@example(tree=["\U0001f600" * 5, '"\\' * 9], block=1, is_ascii=True)
+@example(tree=["é" * 20], block=3, is_ascii=False)
+def test_a_json_document_is_the_same_in_whatever_blocks_it_comes(tree: Any, block: int, is_ascii: bool) -> None:
+    lifted = Lifted(longest=LONGEST)
+    body = json.dumps(tree, ensure_ascii=is_ascii).encode()
+
+    rest = _fed(JsonLifter(lifted), body, block)
+
+    assert _plain(lifted.put_back(strict_json.loads(rest))) == tree
+    lifted.close()
+
+
+@given(values=st.lists(texts, max_size=4), block=st.integers(1, 20))
+@example(values=["%&=+ é" * 9], block=1)
+def test_a_form_is_the_same_in_whatever_blocks_it_comes(values: list[str], block: int) -> None:
+    lifted = Lifted(longest=LONGEST)
+    body = "&".join(f"n{place}={quote_plus(value)}" for place, value in enumerate(values)).encode()
+
+    rest = _fed(FormLifter(lifted), body, block)
+
+    pairs = [pair.split("=", 1)[1] for pair in rest.decode().split("&") if pair]
+    read = [lifted.put_back(value) for value in pairs]
+    assert [_plain(each) if isinstance(each, Upload) else each for each in read] == [
+        value if isinstance(each, Upload) else quote_plus(value) for value, each in zip(values, read, strict=True)
+    ]
+    lifted.close()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        rb'["a lone \ud800 surrogate that is long"]',
+        rb'["a bad \x escape in a long text"]',
+        b'["a line feed \n in a long text"]',
+        b'["bytes \xff\xfe that are not UTF-8, in a long text"]',
+        b'["a long text that never ends',
+    ],
+)
+@pytest.mark.parametrize("block", [1, 7, 100])
+def test_what_is_not_json_is_refused(document: bytes, block: int) -> None:
+    lifted = Lifted(longest=LONGEST)
+
+    with pytest.raises(NotReadable):
+        strict_json.loads(_fed(JsonLifter(lifted), document, block))
+    lifted.close()
+
+
+async def _post(api: Client, content_type: str, body: bytes) -> httpx.Response:
+    assert api.account
+    headers = {"Content-Type": content_type, "APIKey": api.account.api_key}
+    return await api.http.post("/api/v1/subscribers.import", content=body, headers=headers)
+
+
+def _long_file() -> str:
+    return "".join(f"person{number}@example.com,{'x' * 2000}\n" for number in range(9000))
+
+
+async def _form_of(kind: str, parameters: dict[str, Any]) -> tuple[str, bytes]:
+    csv = parameters.pop("ImportFrom")["CSV"]
+    fields = {name: str(value) for name, value in parameters.items()} | {
+        f"ImportFrom[CSV][{name}]": value for name, value in csv.items() if name != "MappedFields"
+    }
+    fields["ImportFrom[CSV][MappedFields][FIELD1]"] = "EmailAddress"
+    request = httpx.Request(
+        "POST",
+        "http://journeys.test",
+        **({"data": fields} if kind == "form" else {"files": {name: (None, value) for name, value in fields.items()}}),
+    )
+    return request.headers["content-type"], request.read()
+
+
+@pytest.mark.parametrize("kind", ["json", "form", "multipart"])
+async def test_a_file_of_many_megabytes_comes_in_by_every_encoding(api: Client, kind: str) -> None:
+    list_id = (await api.ok("list.create", SubscriberListName="Long"))["ListID"]
+    csv = {"Data": _long_file(), "FieldTerminator": ",", "EscapedBy": "\\", "MappedFields": {"FIELD1": "EmailAddress"}}
+    flags = ("AddToGlobalSuppressionList", "AddToSuppressionList", "UpdateDuplicates", "TriggerActions")
+    parameters = {"ListID": list_id, "Tags": "[]", **dict.fromkeys(flags, "false"), "ImportFrom": {"CSV": csv}}
+    if kind == "json":
+        content_type, body = "application/json", json.dumps(parameters).encode()
+    else:
+        content_type, body = await _form_of(kind, parameters)
+    assert len(body) > 17 * MIB
+
+    answer = await _post(api, content_type, body)
+
+    assert answer.status_code == 200, answer.text
+    job = await api.ok("subscribers.import.get", ListID=list_id, ImportID=answer.json()["ImportID"])
+    assert job["ImportJob"]["TotalSubscribers"] == 9000
+
+
+async def test_a_long_body_for_another_command_is_too_large(api: Client) -> None:
+    assert api.account
+    body = json.dumps({"Command": "journey.list", "APIKey": api.account.api_key, "Pad": "x" * (17 * MIB)})
+
+    answer = await api.http.post("/api.php", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["ErrorCode"]) == (413, 100000)
+
+
+async def test_a_body_that_is_long_without_a_long_text_is_too_large(api: Client) -> None:
+    body = json.dumps({"Pad": ["x" * 1000] * 17_000}).encode()
+
+    answer = await _post(api, "application/json", body)
+
+    assert (answer.status_code, answer.json()["ErrorCode"]) == (413, 100000)
