@@ -36,6 +36,7 @@ RECIPES = (
     Recipe("webhook", "user.webhook.create", ("WebhookID",), (("RelListID", "list"),)),
     Recipe("gateway", "admin.smsgateway.create", ("GatewayID",), (("UserIDs", "user"),), as_admin=True),
     Recipe("import", "subscribers.import.post", ("ImportID",), (("ListID", "list"),)),
+    Recipe("export", "journey.export.submit", ("ExportID",)),
     Recipe("api_key", "user.apikey.create", ("APIKeyID",)),
 )
 

@@ -24,7 +24,9 @@ from journeys_api.delivery.mails import Mails
 from journeys_api.delivery.remote_content import FETCH_DEADLINE, LONGEST_CONTENT, MAIL_DEADLINE, RemoteContents
 from journeys_api.delivery.sending import Pace, Sender
 from journeys_api.delivery.short_messages import ShortMessages
+from journeys_api.engine import bulk
 from journeys_api.engine.worker import Engine
+from journeys_api.exports import service as exports
 from journeys_api.imports.loading import Importer
 from journeys_api.jobs.runner import Runner
 from journeys_api.models import DeliveryKind, JobKind
@@ -91,7 +93,12 @@ class Worker:
         self.engine = Engine(self.sessions, clock=self._clock)
         downloads = Downloads(allow_private=settings.webhook_allow_private)
         importer = Importer(self.sessions, clock=self._clock, fetch=downloads.fetch)
-        self.jobs = Runner(self.sessions, {JobKind.IMPORT: importer.turn}, clock=self._clock)
+        turns = {
+            JobKind.IMPORT: importer.turn,
+            JobKind.JOURNEY_EXPORT: exports.turn,
+            JobKind.JOURNEY_BULK: bulk.turn,
+        }
+        self.jobs = Runner(self.sessions, turns, clock=self._clock)
         self.senders: Sequence[Sender] = [
             Sender(
                 self.sessions,

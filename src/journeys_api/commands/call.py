@@ -15,6 +15,15 @@ Body = Mapping[str, object]
 
 
 @dataclass(frozen=True)
+class Download:
+    """A file that a handler answers in place of a body."""
+
+    filename: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Principal:
     """Who a credential speaks for."""
 

@@ -2,7 +2,9 @@
 
 from journeys_api.accounts import commands as accounts
 from journeys_api.emails import commands as emails
+from journeys_api.engine import bulk_commands as engine_bulk
 from journeys_api.engine import commands as engine
+from journeys_api.exports import commands as exports
 from journeys_api.fields import commands as fields
 from journeys_api.imports import commands as imports
 from journeys_api.inbound_webhooks import commands as inbound_webhooks
@@ -24,6 +26,8 @@ MODULES = (
     accounts,
     emails,
     engine,
+    engine_bulk,
+    exports,
     fields,
     inbound_webhooks,
     imports,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from journeys_api.commands.call import Body
+from journeys_api.commands.call import Body, Download
 from journeys_api.commands.reading import Reader, Unreadable
 from journeys_api.errors import DomainError, NotReadable
 from journeys_api.strict_json import fold
@@ -49,6 +49,8 @@ class Envelope(Enum):
     """`{"Success":false,"ErrorCode":[1],"ErrorText":["…"]}`"""
     HYBRID = "Success, ErrorCode, Errors"
     """`{"Success":false,"ErrorCode":[1],"Errors":[{Code,Message}]}`"""
+    SCALAR_ERRORS = "Success, scalar ErrorCode, ErrorText, Errors"
+    """`{"Success":false,"ErrorCode":1,"ErrorText":"…","Errors":[{Code,Message}]}`; lists at the legacy door"""
     SCALAR = "Success, scalar ErrorCode, ErrorText"
     """`{"Success":false,"ErrorCode":1,"ErrorText":"…"}`"""
 
@@ -186,7 +188,7 @@ class Reading:
             raise Rejection(self.refusals)
 
 
-Handler = Callable[..., Awaitable[Body]]
+Handler = Callable[..., Awaitable[Body | Download]]
 Check = Callable[[Reading], None]
 
 

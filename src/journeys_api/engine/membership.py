@@ -35,7 +35,8 @@ class NoJourneyLeft(JourneyNotFound):
         super().__init__(extra={"SkippedJourneys": [{"JourneyID": each, "Reason": reason} for each, reason in skipped]})
 
 
-async def _locked_journeys(session: AsyncSession, *, owner_id: int, journey_ids: Sequence[int]) -> dict[int, Journey]:
+async def locked_journeys(session: AsyncSession, *, owner_id: int, journey_ids: Sequence[int]) -> dict[int, Journey]:
+    """Those of the journeys that are the account's, by id, kept from changing until the transaction ends."""
     # one parameter however many ids a caller sends: the driver takes no more than 32,767
     wanted = any_(literal(list(journey_ids), ARRAY(BigInteger)))
     statement = (
@@ -68,7 +69,7 @@ async def trigger(
         NoJourneyLeft: every journey was skipped.
         ListNotFound, SubscriberNotFound: not the account's.
     """
-    found = await _locked_journeys(session, owner_id=owner_id, journey_ids=journey_ids)
+    found = await locked_journeys(session, owner_id=owner_id, journey_ids=journey_ids)
     processed = Processed()
     entering: list[Journey] = []
     for journey_id in dict.fromkeys(journey_ids):
@@ -96,18 +97,40 @@ _REMOVE = text(
 WITH gone AS (
     DELETE FROM enrollments
     WHERE owner_id = :owner AND journey_id = ANY(CAST(:journeys AS bigint[])) AND list_id = :list
-      AND subscriber_id = :person AND state = 'active'
+      AND subscriber_id = ANY(CAST(:people AS bigint[])) AND state = 'active'
     RETURNING owner_id, enrollment_id, journey_id, action_id
 ), withdrawn AS (
     UPDATE deliveries d SET state = 'withdrawn', reason = 'removed from the journey', ended_at = :now
     FROM gone WHERE d.owner_id = gone.owner_id AND d.enrollment_id = gone.enrollment_id
       AND d.state IN ('pending', 'held')
+), counted AS (
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
+    SELECT owner_id, journey_id, action_id, -count(*), -count(*) FROM gone WHERE action_id IS NOT NULL GROUP BY 1, 2, 3
+    UNION ALL SELECT owner_id, journey_id, 0, -count(*), -count(*) FROM gone GROUP BY 1, 2
 )
-INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
-SELECT owner_id, journey_id, action_id, -1, -1 FROM gone WHERE action_id IS NOT NULL
-UNION ALL SELECT owner_id, journey_id, 0, -1, -1 FROM gone
+SELECT count(*) FROM gone
 """
 )
+
+
+async def erase(
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    journey_ids: Sequence[int],
+    list_id: int,
+    subscriber_ids: Sequence[int],
+    now: datetime,
+) -> int:
+    """Erase the active passes of people of a list through the account's journeys, as if they had not been; how many."""
+    parameters = {
+        "owner": owner_id,
+        "journeys": list(journey_ids),
+        "list": list_id,
+        "people": list(subscriber_ids),
+        "now": now,
+    }
+    return await session.scalar(_REMOVE, parameters) or 0
 
 
 async def remove(
@@ -124,7 +147,7 @@ async def remove(
     Raises:
         As `trigger`.
     """
-    found = await _locked_journeys(session, owner_id=owner_id, journey_ids=journey_ids)
+    found = await locked_journeys(session, owner_id=owner_id, journey_ids=journey_ids)
     asked = dict.fromkeys(journey_ids)
     processed = Processed(
         [journey_id for journey_id in asked if journey_id in found],
@@ -134,15 +157,13 @@ async def remove(
         raise NoJourneyLeft(processed.skipped)
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     await subscribers.get_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
-    await session.execute(
-        _REMOVE,
-        {
-            "owner": owner_id,
-            "journeys": processed.journey_ids,
-            "list": list_id,
-            "person": subscriber_id,
-            "now": now,
-        },
+    await erase(
+        session,
+        owner_id=owner_id,
+        journey_ids=processed.journey_ids,
+        list_id=list_id,
+        subscriber_ids=[subscriber_id],
+        now=now,
     )
     return processed
 
@@ -155,7 +176,7 @@ async def leave(
     Raises:
         JourneyNotFound, ListNotFound, SubscriberNotFound: not the account's.
     """
-    if journey_id not in await _locked_journeys(session, owner_id=owner_id, journey_ids=[journey_id]):
+    if journey_id not in await locked_journeys(session, owner_id=owner_id, journey_ids=[journey_id]):
         raise JourneyNotFound
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     await subscribers.get_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Receive, Scope, Send
 
 from journeys_api.clock import Clock
-from journeys_api.commands.call import Body, Call, Principal
+from journeys_api.commands.call import Body, Call, Download, Principal
 from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transaction
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
@@ -269,7 +269,7 @@ class Doors:
                     await asyncio.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter, no secret)
             if command.changes_principals:
                 self._principals.forget()
-            return envelopes.success(door, body)
+            return envelopes.download(body) if isinstance(body, Download) else envelopes.success(door, body)
         except Rejection as rejection:
             return envelopes.refusal(door, command.envelope, rejection.refusals, rejection.extra)
         except DomainError as error:
@@ -287,7 +287,7 @@ class Doors:
 
     async def _handled(
         self, command: Command, principal: Principal, client_address: str, arguments: Mapping[str, Any]
-    ) -> Body:
+    ) -> Body | Download:
         """What the handler answers, once its transaction is committed."""
         call = Call(
             now=self._clock.now(),

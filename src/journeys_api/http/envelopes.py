@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from journeys_api.commands.call import Download
 from journeys_api.commands.registry import Envelope, Refusal
 from journeys_api.http import xml
 
@@ -26,6 +27,8 @@ class Answer:
     body: Mapping[str, Any]
     headers: tuple[tuple[bytes, bytes], ...] = field(default=())
     is_xml_allowed: bool = True
+    file: Download | None = None
+    """What is answered in place of the body."""
     """100000 and 100001 are JSON whatever was asked for."""
 
 
@@ -39,6 +42,12 @@ def success(door: Door, body: Mapping[str, Any]) -> Answer:
     if door is Door.LEGACY:
         return Answer(200, {"Success": True, "ErrorCode": 0, "ErrorText": "", **body})
     return Answer(200, body)
+
+
+def download(file: Download) -> Answer:
+    """A file, the same at both doors."""
+    headers = ((b"content-disposition", f'attachment; filename="{file.filename}"'.encode()),)
+    return Answer(200, {}, headers, file=file)
 
 
 def refusal(door: Door, envelope: Envelope, refusals: Sequence[Refusal], extra: Mapping[str, Any]) -> Answer:
@@ -65,6 +74,10 @@ def refusal(door: Door, envelope: Envelope, refusals: Sequence[Refusal], extra: 
             body = {"Success": False, "ErrorCode": codes, "ErrorText": texts}
         case Envelope.HYBRID:
             body = {"Success": False, "ErrorCode": codes, "Errors": objects}
+        case Envelope.SCALAR_ERRORS:
+            body = {"Success": False, "ErrorCode": codes[0], "ErrorText": texts[0], "Errors": objects}
+            if door is Door.LEGACY:
+                body |= {"ErrorCode": codes, "ErrorText": texts}
         case Envelope.SCALAR:
             body, fixed = {"Success": False, "ErrorCode": codes[0], "ErrorText": texts[0]}, True
     body = {**body, **extra}
@@ -135,6 +148,8 @@ def rate_limited(headers: Sequence[tuple[bytes, bytes]]) -> Answer:
 
 def rendered(answer: Answer, *, as_xml: bool) -> tuple[bytes, bytes]:
     """The bytes of the body, and their content type. One line, no byte-order mark."""
+    if answer.file is not None:
+        return answer.file.content, answer.file.media_type.encode()
     if as_xml and answer.is_xml_allowed:
         # what was stored as JSON text has to be read first: here it is not passed through
         return xml.dumps(orjson.loads(orjson.dumps(answer.body))), b"text/xml; charset=utf-8"

@@ -117,6 +117,7 @@ ENVELOPE_NAMES: dict[Envelope, str] = {
     Envelope.LEGACY: "RefusalLegacy",
     Envelope.HYBRID: "RefusalHybrid",
     Envelope.SCALAR: "RefusalScalar",
+    Envelope.SCALAR_ERRORS: "RefusalScalarErrors",
 }
 
 
@@ -135,6 +136,7 @@ def general_schemas() -> Json:
         Envelope.LEGACY: failed | codes | texts,
         Envelope.HYBRID: failed | codes | errors,
         Envelope.SCALAR: failed | scalar,
+        Envelope.SCALAR_ERRORS: failed | scalar | errors,
     }
     schemas = {ENVELOPE_NAMES[envelope]: _closed(properties) for envelope, properties in shapes.items()}
     schemas["HardFailure"] = _closed(failed | scalar | errors)

@@ -11,9 +11,14 @@ from journeys_api.models import Job, JobKind, JobPiece, JobState
 OPEN = (JobState.PENDING, JobState.RUNNING)
 
 
+def all_owned_jobs(owner_id: int) -> Select[Job]:
+    """The only way to a job: whatever is built on this stays within one account."""
+    return select(Job).where(Job.owner_id == owner_id)
+
+
 def owned_jobs(owner_id: int, kind: JobKind) -> Select[Job]:
-    """The only way to an account's job."""
-    return select(Job).where(Job.owner_id == owner_id, Job.kind == kind)
+    """An account's jobs of one kind."""
+    return all_owned_jobs(owner_id).where(Job.kind == kind)
 
 
 def _is_open() -> ColumnElement[bool]:

@@ -54,6 +54,18 @@ async def get_job(session: AsyncSession, *, owner_id: int, kind: JobKind, job_id
     return found
 
 
+async def get_any(session: AsyncSession, *, owner_id: int, job_id: int) -> Job:
+    """The account's job, of whichever kind.
+
+    Raises:
+        JobNotFound: no such job in this account.
+    """
+    found = await session.scalar(queries.all_owned_jobs(owner_id).where(Job.job_id == job_id))
+    if found is None:
+        raise JobNotFound
+    return found
+
+
 async def take_next(session: AsyncSession, *, now: datetime) -> Job | None:
     """The job whose turn it is, locked until the transaction ends; None: there is none, or others are at all of them.
 

@@ -163,6 +163,23 @@ async def update_journey(
     await session.flush()
 
 
+async def journeys_after(
+    session: AsyncSession, *, owner_id: int, journey_id: int, status: JourneyStatus | None, most: int
+) -> list[Journey]:
+    """The account's next journeys behind one, ascending by id; of one status, or (None) of any."""
+    statement = queries.owned_journeys(owner_id).where(Journey.journey_id > journey_id)
+    if status is not None:
+        statement = statement.where(Journey.status == status)
+    return list(await session.scalars(statement.order_by(Journey.journey_id).limit(most)))
+
+
+async def actions_of_journeys(
+    session: AsyncSession, *, owner_id: int, journey_ids: Collection[int]
+) -> dict[int, list[JourneyAction]]:
+    """The present actions of journeys of the account, each journey's in the order of its tree."""
+    return await queries.actions_of(session, owner_id=owner_id, journey_ids=journey_ids)
+
+
 async def delete_journeys(
     session: AsyncSession, *, owner_id: int, journey_ids: Collection[int], now: datetime
 ) -> list[int]:

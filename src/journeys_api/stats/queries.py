@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Date, Select, and_, bindparam, case, cast, func, literal_column, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lanes import Lane, Prepared
 from journeys_api.models import ActionDay, ActionTotals, CounterDelta, JourneyTotals
@@ -195,3 +196,47 @@ async def journey_days(lane: Lane, *, owner_id: int, window: Window) -> dict[int
     for journey_id, *counted in rows:
         days.setdefault(journey_id, {})[counted[0]] = DayCounted._make(counted)
     return days
+
+
+async def action_windows(
+    session: AsyncSession, *, owner_id: int, journey_ids: Iterable[int], window: Window
+) -> dict[int, dict[int, Any]]:
+    """Sums over the window by journey and action; actions without a row are left out."""
+    by = ("journey_id", "action_id")
+    wanted = list(journey_ids)
+    sources = [
+        select(*_columns(table, (*by, *COUNTERS))).where(
+            table.owner_id == owner_id,
+            table.counted_on.between(window.start_on, window.end_on),
+            table.journey_id.in_(wanted),
+        )
+        for table in (ActionDay, CounterDelta)
+    ]
+    sums: dict[int, dict[int, Any]] = {}
+    for row in await session.execute(_sums(*sources, by=by, counters=COUNTERS)):
+        sums.setdefault(row.journey_id, {})[row.action_id] = row
+    return sums
+
+
+async def people_totals(
+    session: AsyncSession, *, owner_id: int, journey_ids: Iterable[int]
+) -> dict[tuple[int, int], Any]:
+    """All-time numbers of people by journey and action, action 0 for the journey itself; what has none is left out."""
+    wanted = list(journey_ids)
+    counters = ("active_count", "total_count", "completed_runs")
+    by = ("journey_id", "action_id")
+    sources = [
+        select(
+            JourneyTotals.journey_id,
+            literal_column("0").label("action_id"),
+            JourneyTotals.active_count,
+            JourneyTotals.total_count,
+            literal_column("0").label("completed_runs"),
+        ).where(JourneyTotals.owner_id == owner_id, JourneyTotals.journey_id.in_(wanted)),
+        *(
+            select(*_columns(table, (*by, *counters))).where(table.owner_id == owner_id, table.journey_id.in_(wanted))
+            for table in (ActionTotals, CounterDelta)
+        ),
+    ]
+    rows = await session.execute(_sums(*sources, by=by, counters=counters))
+    return {(row.journey_id, row.action_id): row for row in rows}

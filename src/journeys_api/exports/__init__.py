@@ -1,0 +1,1 @@
+"""Exports: what an account has, as a file to take away."""
