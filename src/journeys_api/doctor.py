@@ -81,8 +81,12 @@ _LOOKS = (
     _Look(
         "events_waiting_long",
         "Events that no worker has looked at: is a worker running?",
-        "SELECT e.kind AS what, count(*) AS count FROM generate_series(0, :last) AS s(shard) CROSS JOIN LATERAL ("
-        "SELECT kind, occurred_at FROM trigger_events t WHERE t.shard = s.shard ORDER BY event_id LIMIT :most) AS e "
+        "WITH RECURSIVE waiting(shard, owner_id) AS ("
+        "(SELECT shard, owner_id FROM trigger_events ORDER BY shard, owner_id LIMIT 1) UNION ALL "
+        "SELECT next.* FROM waiting w, LATERAL (SELECT shard, owner_id FROM trigger_events e "
+        "WHERE (e.shard, e.owner_id) > (w.shard, w.owner_id) ORDER BY shard, owner_id LIMIT 1) AS next) "
+        "SELECT e.kind AS what, count(*) AS count FROM waiting w CROSS JOIN LATERAL (SELECT kind, occurred_at "
+        "FROM trigger_events t WHERE t.shard = w.shard AND t.owner_id = w.owner_id ORDER BY event_id LIMIT :most) AS e "
         "WHERE e.occurred_at < :before GROUP BY 1",
     ),
     _Look(

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Insert, Select, SmallInteger, Text, insert, literal, select, text
+import orjson
+from sqlalchemy import JSON, Insert, Select, SmallInteger, Text, exists, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.models import SHARDS, TriggerEvent
+from journeys_api.models import SHARDS, Journey, JourneyStatus, TriggerEvent
 
 START = "Start"
 """Somebody shall enter the journey that the subject names, whatever its trigger."""
@@ -47,28 +48,51 @@ async def record(
     """Write down events of one account's subscribers, in their order; one statement whatever their number.
 
     Args:
-        depth: 0 for what people and clients did, one more than the enrollment's for what a journey did.
+        depth: 0 for what people and clients did, one more than the enrollment's for what a journey did: of that, only
+            what an enabled journey of the account waits for is written.
     """
     if not events:
         return
+    kinds = [event.kind for event in events]
     await session.execute(
-        insert(TriggerEvent),
-        [
-            {
-                "shard": shard_of(event.subscriber_id),
-                "owner_id": owner_id,
-                "kind": event.kind,
-                "list_id": event.list_id,
-                "subscriber_id": event.subscriber_id,
-                "subject_id": event.subject_id,
-                "payload": dict(event.payload),
-                "depth": depth,
-                "occurred_at": now,
-            }
-            for event in events
-        ],
+        _RECORD,
+        {
+            "owner": owner_id,
+            "now": now,
+            "depth": depth,
+            "distinct": list(dict.fromkeys(kinds)),
+            "always": [each for each in dict.fromkeys(kinds) if depth == 0 or each in (START, EXIT)],
+            "kinds": kinds,
+            "lists": [event.list_id for event in events],
+            "people": [event.subscriber_id for event in events],
+            "subjects": [event.subject_id for event in events],
+            "payloads": [orjson.dumps(event.payload).decode() if event.payload else "{}" for event in events],
+        },
     )
     await wake(session)
+
+
+AWAITED = (
+    "EXISTS (SELECT FROM journeys j WHERE j.owner_id = {owner} AND j.trigger = {kind} AND j.status = 'Enabled' "
+    "AND j.deleted_at IS NULL)"
+)
+"""SQL: whether an enabled journey of an account waits for a kind. What journeys do to thousands of people is written
+down only where one does; what people and clients do is always."""
+
+_RECORD = text(
+    f"""
+INSERT INTO trigger_events (shard, owner_id, kind, list_id, subscriber_id, subject_id, payload, depth, occurred_at)
+SELECT w.subscriber_id % {SHARDS}, :owner, w.kind, w.list_id, w.subscriber_id, w.subject_id, CAST(w.payload AS json),
+       :depth, :now
+FROM unnest(CAST(:kinds AS text[]), CAST(:lists AS bigint[]), CAST(:people AS bigint[]), CAST(:subjects AS bigint[]),
+            CAST(:payloads AS text[])) WITH ORDINALITY AS w(kind, list_id, subscriber_id, subject_id, payload, place)
+WHERE w.kind = ANY (ARRAY(
+    SELECT k FROM unnest(CAST(:distinct AS text[])) AS k
+    WHERE k = ANY (CAST(:always AS text[])) OR {AWAITED.format(owner=":owner", kind="k")}
+))
+ORDER BY w.place
+"""  # noqa: S608 (pieces of ours)
+)
 
 
 def recording(kind: str, people: Select[int, int, int], *, owner_id: int, now: datetime, depth: int = 0) -> Insert:
@@ -91,6 +115,15 @@ def recording(kind: str, people: Select[int, int, int], *, owner_id: int, now: d
         literal(depth, SmallInteger),
         literal(now, TriggerEvent.occurred_at.type),
     )
+    if depth:
+        rows = rows.where(
+            exists().where(
+                Journey.owner_id == owner_id,
+                Journey.trigger == kind,
+                Journey.status == JourneyStatus.ENABLED,
+                Journey.deleted_at.is_(None),
+            )
+        )
     into = [
         "shard",
         "owner_id",

@@ -28,7 +28,7 @@ from tests.simulation.world import World, a_world, delivery_of
 pytestmark = pytest.mark.process
 PEOPLE = 500
 FIRST = 1_000_000_000
-PATIENCE = 60.0
+PATIENCE = 180.0
 _LEFT = (
     "SELECT (SELECT count(*) FROM trigger_events) + (SELECT count(*) FROM enrollments WHERE state = 'active') "
     "+ (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending')) AS number"

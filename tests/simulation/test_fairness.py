@@ -90,3 +90,65 @@ async def test_an_enabled_backlog_is_worked_off_beside_others(world: World) -> N
         rows = await world.rows("SELECT state FROM enrollments WHERE journey_id = :j", j=mine)
         assert [row.state for row in rows] == ["completed"] * (number + 1)
         world.pass_time(seconds=1)
+
+
+async def _tell_of_strangers(world: World, number: int, *, accounts: int) -> None:
+    """Events that let nobody in, as many in the shard of `FIRST` for each of some accounts."""
+    await world.change(
+        "INSERT INTO trigger_events (shard, owner_id, kind, list_id, subscriber_id, occurred_at) "
+        "SELECT 0, CAST(:mine AS bigint) + a, 'Tag', 1, 2000000000 + 16 * (p + 100000 * a), :now "
+        "FROM generate_series(1, CAST(:number AS bigint)) AS p, generate_series(1, CAST(:accounts AS bigint)) AS a",
+        mine=world.owner_id,
+        number=number,
+        accounts=accounts,
+        now=world.now,
+    )
+
+
+@pytest.mark.parametrize("accounts", [1, 3])
+async def test_the_events_of_one_account_delay_no_others_entering(world: World, accounts: int) -> None:
+    mine = await world.journey({"Action": "AddTag", "TargetTagID": world.tag_ids[0]})
+    (late,) = await world.put_people(1, first=FIRST)
+    await _tell_of_strangers(world, BACKLOG // accounts, accounts=accounts)
+    await world.worker.engine.turn(FIRST % SHARDS)
+    await world.let_in(mine, [late])
+
+    # behind nineteen batches of others' in the order of things, and in the next one in the round
+    await world.worker.engine.turn(FIRST % SHARDS)
+
+    rows = await world.rows("SELECT state FROM enrollments WHERE journey_id = :j", j=mine)
+    assert [row.state for row in rows] == ["completed"]
+    (waiting,) = await world.rows("SELECT count(*) AS events FROM trigger_events")
+    assert waiting.events >= BACKLOG - 2000 - accounts
+
+
+async def test_more_accounts_than_share_a_batch_are_all_served_in_turn(world: World) -> None:
+    mine = await world.journey({"Action": "AddTag", "TargetTagID": world.tag_ids[0]})
+    await world.let_in(mine, await world.put_people(1, first=FIRST))
+    await _tell_of_strangers(world, 100, accounts=150)
+
+    for _ in range(3):
+        await world.worker.engine.turn(FIRST % SHARDS)
+
+    rows = await world.rows("SELECT state FROM enrollments WHERE journey_id = :j", j=mine)
+    assert [row.state for row in rows] == ["completed"]
+    served = await world.rows("SELECT count(*) AS events FROM trigger_events GROUP BY owner_id")
+    assert len(served) == 150
+    assert max(row.events for row in served) < 100, "nobody was left out"
+
+
+async def test_events_of_one_person_stay_in_their_order_in_the_round(world: World) -> None:
+    journeys = [await world.journey({"Action": "Wait", "WaitAmount": 1, "WaitUnit": "hours"}) for _ in range(3)]
+    (person,) = await world.put_people(1, first=FIRST)
+    await _tell_of_strangers(world, 100, accounts=70)
+    for journey_id in journeys:
+        await world.let_in(journey_id, [person])
+
+    entered = []
+    for _ in range(9):
+        await world.worker.engine.turn(FIRST % SHARDS)
+        rows = await world.rows("SELECT journey_id FROM enrollments ORDER BY enrollment_id")
+        entered.append([row.journey_id for row in rows])
+
+    assert entered[-1] == journeys
+    assert all(each == journeys[: len(each)] for each in entered)

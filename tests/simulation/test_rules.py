@@ -289,7 +289,7 @@ async def test_the_engine_does_for_long_what_the_rules_say(
 
 
 def test_the_clock_of_the_model_is_the_clock_of_the_ladder() -> None:
-    from journeys_api.engine.stepping import LADDER
+    from journeys_api.engine.batches import LADDER
     from tests.simulation import model
 
     assert list(LADDER) == model.LADDER == [timedelta(minutes=each) for each in (15, 30, 60, 120, 240)]

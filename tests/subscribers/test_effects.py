@@ -1,5 +1,6 @@
 """What journeys do to groups of subscribers: rows, and the events that let people into other journeys."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import func, select
 
 from journeys_api.app import Application
 from journeys_api.lists.errors import ListNotFound
-from journeys_api.models import Delivery, Subscriber, TriggerEvent
+from journeys_api.models import Delivery, Journey, Subscriber, TriggerEvent
 from journeys_api.subscribers import effects
 from tests.conftest import Client, Maker
 from tests.subscribers.people import create, get, limit_subscribers, make_field, make_list, make_tag, scopes, statuses
@@ -21,6 +22,23 @@ LEFT = {"Status": "Unsubscribed", "UnsubscriptionDate": "2026-02-03 04:05:06", "
 def owner(client: Client) -> int:
     assert client.account
     return client.account.user_id
+
+
+@pytest.fixture
+async def api(app: Application, make: Maker) -> Client:
+    """A client whose account has an enabled journey for each kind of thing that effects tell of."""
+    client = await make.client()
+    await listen(app, client, ["ListSubscription", "ListUnsubscription", "Tag", "UnTag", "CustomFieldValueChanged"])
+    return client
+
+
+async def listen(app: Application, client: Client, kinds: Sequence[str]) -> None:
+    """Have enabled journeys wait for these kinds."""
+    async with app.sessions.begin() as session:
+        session.add_all(
+            Journey(owner_id=owner(client), name=kind, trigger=kind, status="Enabled", created_at=NOW, updated_at=NOW)
+            for kind in kinds
+        )
 
 
 async def events(app: Application, client: Client) -> list[tuple[str, int, int, int, dict[str, Any], int]]:
@@ -246,3 +264,18 @@ async def test_tags_reach_the_people_of_their_list_and_are_told_of_once(app: App
         ("Tag", list_id, ann, tag_id, {}, DEPTH),
         ("UnTag", list_id, ann, tag_id, {}, DEPTH),
     ]
+
+
+async def test_what_no_journey_waits_for_is_not_told(app: Application, make: Maker) -> None:
+    client = await make.client()
+    list_id = await make_list(client)
+    tag_id = await make_tag(client, list_id, "vip")
+    field_id = await make_field(client, list_id)
+    person_id = await create(client, list_id, "ann@example.com")
+    await listen(app, client, ["UnTag"])
+
+    assert await call(app, effects.tag_many, client, tag_id=tag_id, subscriber_ids=[person_id]) == {person_id}
+    assert await call(app, effects.set_values, client, field_id=field_id, values={person_id: "red"}) == {person_id}
+    assert await call(app, effects.untag_many, client, tag_id=tag_id, subscriber_ids=[person_id]) == {person_id}
+
+    assert await events(app, client) == [("UnTag", list_id, person_id, tag_id, {}, DEPTH)]

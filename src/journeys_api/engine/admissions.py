@@ -3,23 +3,27 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import SHARDS
+from journeys_api.trigger_events import AWAITED, wake
 
 
 async def living(session: AsyncSession, people: Collection[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, str]]:
     """(owner, subscriber) → (list, address), of those who are there."""
     rows = await session.execute(
+        # each by its key: a join may be planned as a pass over all of an account that nobody has analyzed yet
         text(
-            "SELECT s.owner_id, s.subscriber_id, s.list_id, s.email_address FROM subscribers s JOIN "
-            "unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[])) AS w(owner_id, subscriber_id) "
-            "USING (owner_id, subscriber_id)"
+            "SELECT s.owner_id, s.subscriber_id, s.list_id, s.email_address "
+            "FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[])) AS w(owner_id, subscriber_id), "
+            "LATERAL (SELECT * FROM subscribers s WHERE s.owner_id = w.owner_id AND s.subscriber_id = w.subscriber_id "
+            "LIMIT 1) AS s"
         ),
         {"owners": [owner for owner, _ in people], "people": [person for _, person in people]},
     )
-    return {(row.owner_id, row.subscriber_id): (row.list_id, row.email_address) for row in rows}
+    return {(owner_id, subscriber_id): (list_id, address) for owner_id, subscriber_id, list_id, address in rows.all()}
 
 
 async def active_in(
@@ -28,8 +32,9 @@ async def active_in(
     """Those of the subscribers who are active in the journey."""
     rows = await session.execute(
         text(
-            "SELECT subscriber_id FROM enrollments WHERE owner_id = :owner AND journey_id = :journey "
-            "AND subscriber_id = ANY(CAST(:people AS bigint[])) AND state = 'active'"
+            "SELECT w.subscriber_id FROM unnest(CAST(:people AS bigint[])) AS w(subscriber_id), "
+            "LATERAL (SELECT FROM enrollments e WHERE e.owner_id = :owner AND e.subscriber_id = w.subscriber_id "
+            "AND e.journey_id = :journey AND e.ended_at IS NULL LIMIT 1) AS e"
         ),
         {"owner": owner_id, "journey": journey_id, "people": list(subscriber_ids)},
     )
@@ -48,28 +53,18 @@ async def entries_since(session: AsyncSession, *, journey_id: int, since: dateti
     return int(count or 0)
 
 
-async def count_entries(session: AsyncSession, entries: dict[int, int], *, now: datetime) -> None:
-    """Add entries by journey to this minute's count; forget what no window reaches any more."""
-    await session.execute(
-        text(
-            "INSERT INTO entry_counts (journey_id, minute, entries) "
-            "SELECT journey_id, date_trunc('minute', CAST(:now AS timestamptz)), entries "
-            "FROM unnest(CAST(:journeys AS bigint[]), CAST(:entries AS bigint[])) AS w(journey_id, entries) "
-            "ORDER BY journey_id "
-            "ON CONFLICT (journey_id, minute) DO UPDATE SET entries = entry_counts.entries + excluded.entries"
-        ),
-        {"now": now, "journeys": list(entries), "entries": list(entries.values())},
-    )
+async def forget_entries(session: AsyncSession, journey_ids: Collection[int], *, now: datetime) -> None:
+    """Forget the counts of entries that no window reaches any more."""
     await session.execute(
         text(
             "DELETE FROM entry_counts WHERE journey_id = ANY(CAST(:journeys AS bigint[])) "
             "AND minute < CAST(:now AS timestamptz) - interval '25 hours'"
         ),
-        {"now": now, "journeys": list(entries)},
+        {"now": now, "journeys": sorted(journey_ids)},
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entrant:
     """Somebody who shall enter a journey."""
 
@@ -85,43 +80,79 @@ class Entrant:
     """JSON text of `Person.cause`."""
 
 
-_INSERT_ENROLLMENTS = text(
-    """
-INSERT INTO enrollments (owner_id, journey_id, list_id, subscriber_id, email_address, state, action_id, entered_at,
-                         due_at, seq, attempts, depth, cause, created_at, ended_at)
-SELECT owner_id, journey_id, list_id, subscriber_id, email_address,
-       CASE WHEN action_id IS NULL THEN 'completed' ELSE 'active' END, action_id, :now,
-       CASE WHEN action_id IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END,
-       0, 0, depth, CAST(cause AS json), :now, CASE WHEN action_id IS NULL THEN CAST(:now AS timestamptz) END
-FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:lists AS bigint[]),
-            CAST(:people AS bigint[]), CAST(:addresses AS text[]), CAST(:actions AS bigint[]),
-            CAST(:depths AS smallint[]), CAST(:causes AS text[]))
-     AS w(owner_id, journey_id, list_id, subscriber_id, email_address, action_id, depth, cause)
-ON CONFLICT (owner_id, journey_id, list_id, subscriber_id) WHERE state = 'active' DO NOTHING
-RETURNING enrollment_id, owner_id, journey_id, list_id, subscriber_id, email_address, action_id, depth
-"""
+_LET_IN = text(
+    f"""
+WITH entered AS (
+    INSERT INTO enrollments (owner_id, journey_id, list_id, subscriber_id, email_address, state, action_id, entered_at,
+                             due_at, seq, attempts, depth, cause, created_at, ended_at)
+    SELECT owner_id, journey_id, list_id, subscriber_id, email_address,
+           CASE WHEN action_id IS NULL THEN 'completed' ELSE 'active' END, action_id, :now,
+           CASE WHEN action_id IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END,
+           0, 0, depth, CAST(cause AS json), :now, CASE WHEN action_id IS NULL THEN CAST(:now AS timestamptz) END
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:lists AS bigint[]),
+                CAST(:people AS bigint[]), CAST(:addresses AS text[]), CAST(:actions AS bigint[]),
+                CAST(:depths AS smallint[]), CAST(:causes AS text[]))
+         AS w(owner_id, journey_id, list_id, subscriber_id, email_address, action_id, depth, cause)
+    ON CONFLICT (owner_id, journey_id, list_id, subscriber_id) WHERE state = 'active' DO NOTHING
+    RETURNING enrollment_id, owner_id, journey_id, list_id, subscriber_id, action_id, depth
+), timed AS (
+    INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
+    SELECT subscriber_id % {SHARDS}, journey_id, :now, owner_id, enrollment_id FROM entered WHERE action_id IS NOT NULL
+), announced AS (
+    INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at)
+    SELECT DISTINCT subscriber_id % {SHARDS}, journey_id, owner_id, CAST(:now AS timestamptz)
+    FROM entered WHERE action_id IS NOT NULL ORDER BY 1, 2
+    ON CONFLICT (shard, journey_id) DO UPDATE SET next_due_at = excluded.next_due_at
+    WHERE runnable_journeys.next_due_at > excluded.next_due_at
+), numbers AS (
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
+    SELECT owner_id, journey_id, 0, count(action_id), count(*) FROM entered GROUP BY 1, 2
+    UNION ALL SELECT owner_id, journey_id, action_id, count(*), count(*)
+    FROM entered WHERE action_id IS NOT NULL GROUP BY 1, 2, 3
+), counted AS (
+    INSERT INTO entry_counts (journey_id, minute, entries)
+    SELECT journey_id, date_trunc('minute', CAST(:now AS timestamptz)), count(*)
+    FROM entered GROUP BY journey_id ORDER BY journey_id
+    ON CONFLICT (journey_id, minute) DO UPDATE SET entries = entry_counts.entries + excluded.entries
+), told AS (
+    INSERT INTO trigger_events
+        (shard, owner_id, kind, list_id, subscriber_id, subject_id, payload, depth, occurred_at)
+    SELECT subscriber_id % {SHARDS}, owner_id, 'JourneyCompleted', list_id, subscriber_id, journey_id, '{{}}',
+           depth + 1, :now
+    FROM entered WHERE action_id IS NULL AND {AWAITED.format(owner="entered.owner_id", kind="'JourneyCompleted'")}
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM entered) AS entered, (SELECT count(*) FROM told) AS told
+"""  # noqa: S608 (pieces of ours)
 )
 
 
-async def insert_enrollments(session: AsyncSession, entrants: Sequence[Entrant], *, now: datetime) -> list[Row[Any]]:
-    """Let people in; those who are active in their journey already stay as they are and are not answered."""
+async def let_in(session: AsyncSession, entrants: Sequence[Entrant], *, now: datetime) -> int:
+    """Let people in, with their timers and numbers; how many. Those who are active in their journey stay as they are.
+
+    The round over journeys learns of them, and journeys of those that are completed at once.
+    """
     if not entrants:
-        return []
-    rows = await session.execute(
-        _INSERT_ENROLLMENTS,
-        {
-            "now": now,
-            "owners": [each.owner_id for each in entrants],
-            "journeys": [each.journey_id for each in entrants],
-            "lists": [each.list_id for each in entrants],
-            "people": [each.subscriber_id for each in entrants],
-            "addresses": [each.email_address for each in entrants],
-            "actions": [each.first_action_id for each in entrants],
-            "depths": [each.depth for each in entrants],
-            "causes": [each.cause for each in entrants],
-        },
-    )
-    return list(rows.all())
+        return 0
+    row = (
+        await session.execute(
+            _LET_IN,
+            {
+                "now": now,
+                "owners": [each.owner_id for each in entrants],
+                "journeys": [each.journey_id for each in entrants],
+                "lists": [each.list_id for each in entrants],
+                "people": [each.subscriber_id for each in entrants],
+                "addresses": [each.email_address for each in entrants],
+                "actions": [each.first_action_id for each in entrants],
+                "depths": [each.depth for each in entrants],
+                "causes": [each.cause for each in entrants],
+            },
+        )
+    ).one()
+    if row.told:
+        await wake(session)
+    return int(row.entered)
 
 
 @dataclass(frozen=True, slots=True)

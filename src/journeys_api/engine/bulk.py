@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api import criteria
 from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine import admissions, membership
-from journeys_api.engine.enrolling import Candidate, admit
+from journeys_api.engine.enrolling import Candidate, admit, cause_of
 from journeys_api.errors import DomainError
 from journeys_api.jobs import service as jobs
 from journeys_api.journeys.errors import JourneyNotFound
@@ -160,12 +160,12 @@ async def _change(
         )
     manual = membership.MANUAL
     candidates = [
-        Candidate(list_id, subscriber_id, address, manual, 0, {"kind": manual}) for subscriber_id, address in people
+        Candidate(list_id, subscriber_id, address, manual, 0, cause_of(manual)) for subscriber_id, address in people
     ]
     admission = await admit(session, [(journey, candidates)], now=now, ignores_caps=True)
     await admissions.insert_refusals(session, admission.refused, now=now)
     await wake(session)
-    return len(admission.entered)
+    return admission.entered
 
 
 async def _journey(session: AsyncSession, owner_id: int, journey_id: int, mode: Mode) -> Journey:

@@ -4,7 +4,7 @@ Every event ends as an enrollment, as a recorded refusal with its reason, or as 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,16 +19,17 @@ from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine import admissions, queues, records
 from journeys_api.engine.admissions import Entrant, Refused
 from journeys_api.engine.matching import Matcher
+from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
 from journeys_api.segments.service import criteria_of_segments
-from journeys_api.trigger_events import EXIT, MAX_DEPTH, START, Happened, record
+from journeys_api.trigger_events import EXIT, MAX_DEPTH, START
 
 INACTIVE = "active already"
 NOT_ENABLED = "the journey is not enabled"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """Somebody whom an event would let into a journey."""
 
@@ -37,25 +38,31 @@ class Candidate:
     email_address: str
     kind: str
     depth: int
-    cause: dict[str, Any]
+    cause: str
+    """JSON text of `Person.cause`."""
 
 
 @dataclass
 class Admission:
     """What became of the candidates of a batch."""
 
-    entered: list[Row[Any]] = field(default_factory=list)
+    entered: int = 0
     refused: list[Refused] = field(default_factory=list)
 
 
-async def enroll_events(session: AsyncSession, *, shard: int, limit: int, now: datetime) -> int:
-    """Take one batch of a shard's events; how many. 0: there are none.
+async def enroll_events(session: AsyncSession, *, shard: int, limit: int, turns: dict[int, int], now: datetime) -> int:
+    """Take one batch of a shard's events, a share of each account that has some; how many. 0: there are none.
 
     The caller holds the shard.
+
+    Args:
+        turns: shard → the account served last; the next batch begins behind it.
     """
-    events = await queues.take_events(session, shard, limit)
-    if not events:
+    most = min(limit, queues.MOST_ACCOUNTS)
+    owner_ids = await queues.accounts_in_turn(session, shard, after=turns.get(shard, 0), limit=most)
+    if not owner_ids:
         return 0
+    events = await queues.take_events(session, shard, owner_ids=owner_ids, share=max(1, limit // len(owner_ids)))
     for event in events:
         if event.kind == EXIT:
             await records.exit_journeys(
@@ -71,6 +78,7 @@ async def enroll_events(session: AsyncSession, *, shard: int, limit: int, now: d
     starting = [event for event in events if event.kind != EXIT]
     if starting:
         await _let_in(session, starting, now=now)
+    turns[shard] = owner_ids[-1]
     return len(events)
 
 
@@ -94,7 +102,14 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
                 reason = f"more than {MAX_DEPTH} journeys in a chain"
             else:
                 candidates[journey.journey_id].append(
-                    Candidate(person[0], event.subscriber_id, person[1], event.kind, event.depth, _cause(event))
+                    Candidate(
+                        person[0],
+                        event.subscriber_id,
+                        person[1],
+                        event.kind,
+                        event.depth,
+                        cause_of(event.kind, event.payload),
+                    )
                 )
                 continue
             refused.append(
@@ -107,12 +122,12 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
     await admissions.insert_refusals(session, [*refused, *admission.refused], now=now)
 
 
-def _cause(event: Row[Any]) -> dict[str, Any]:
+def cause_of(kind: str, payload: Mapping[str, Any] | None = None) -> str:
     """What the enrollment remembers of its event: personalization shows it, and the next journeys inherit it."""
-    cause: dict[str, Any] = {"kind": event.kind}
-    if "Event" in event.payload:
-        cause["Event"] = event.payload["Event"]
-    return cause
+    cause: dict[str, Any] = {"kind": kind}
+    if payload and "Event" in payload:
+        cause["Event"] = payload["Event"]
+    return orjson.dumps(cause).decode()
 
 
 async def _waiting_journeys(session: AsyncSession, events: Sequence[Row[Any]]) -> Sequence[Journey]:
@@ -167,14 +182,14 @@ async def admit(
                 email_address=each.email_address,
                 first_action_id=journey.first_action_id,
                 depth=each.depth,
-                cause=orjson.dumps(each.cause).decode(),
+                cause=each.cause,
             )
             for each in passed
         )
         admission.refused.extend(refused)
-    admission.entered = await admissions.insert_enrollments(session, entrants, now=now)
+    admission.entered = await admissions.let_in(session, entrants, now=now)
     if admission.entered:
-        await _write_entries(session, admission.entered, now=now)
+        await admissions.forget_entries(session, {journey.journey_id for journey, _ in wanted}, now=now)
     return admission
 
 
@@ -237,7 +252,7 @@ async def meeting_run_criteria(
         async with session.begin_nested():
             met = await session.scalars(
                 select(Subscriber.subscriber_id).where(
-                    Subscriber.owner_id == journey.owner_id, Subscriber.subscriber_id.in_(subscriber_ids), condition
+                    Subscriber.owner_id == journey.owner_id, these(journey.owner_id, subscriber_ids), condition
                 )
             )
             return set(met), "the run criteria are not met"
@@ -260,30 +275,3 @@ async def _room(session: AsyncSession, journey: Journey, *, now: datetime) -> in
         if cap
     ]
     return max(0, min(rooms)) if rooms else None
-
-
-async def _write_entries(session: AsyncSession, entered: Sequence[Row[Any]], *, now: datetime) -> None:
-    """Timers, counters and completions of those who entered."""
-    entries: dict[int, int] = defaultdict(int)
-    deltas: dict[tuple[int, int, int], records.Delta] = defaultdict(records.Delta)
-    timers: list[queues.Due] = []
-    completed: list[tuple[int, int, Happened]] = []
-    for row in entered:
-        entries[row.journey_id] += 1
-        whole = deltas[(row.owner_id, row.journey_id, 0)]
-        whole.total += 1
-        if row.action_id is None:
-            happened = Happened("JourneyCompleted", row.list_id, row.subscriber_id, row.journey_id)
-            completed.append((row.owner_id, row.depth + 1, happened))
-            continue
-        whole.active += 1
-        first = deltas[(row.owner_id, row.journey_id, row.action_id)]
-        first.active += 1
-        first.total += 1
-        timers.append(queues.Due(row.owner_id, row.journey_id, row.subscriber_id, row.enrollment_id, now))
-    await queues.set_timers(session, timers)
-    await admissions.count_entries(session, dict(entries), now=now)
-    await records.insert_deltas(session, deltas)
-    for owner_id, depth, happened in completed:
-        await record(session, [happened], owner_id=owner_id, now=now, depth=depth)
-    await queues.announce(session, timers)

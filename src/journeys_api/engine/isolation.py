@@ -1,5 +1,6 @@
 """Setting aside what breaks every batch that it is in, so that the others go on."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,19 +14,25 @@ log = structlog.get_logger()
 PUT_OFF = timedelta(minutes=15)
 
 
-async def set_event_aside(session: AsyncSession, shard: int, *, now: datetime) -> bool:
-    """Take the shard's oldest event off the queue and keep it as a refusal of no journey; whether there was one."""
+async def set_event_aside(session: AsyncSession, shard: int, *, turns: Mapping[int, int], now: datetime) -> bool:
+    """Take the shard's next event off the queue and keep it as a refusal of no journey; whether there was one.
+
+    It is the oldest of the account whose turn it is, which a batch of one has just failed with.
+    """
+    owner_ids = await queues.accounts_in_turn(session, shard, after=turns.get(shard, 0), limit=1)
+    if not owner_ids:
+        return False
     row = (
         await session.execute(
             text(
-                "WITH gone AS (DELETE FROM trigger_events WHERE shard = :shard AND event_id = "
-                "(SELECT min(event_id) FROM trigger_events WHERE shard = :shard) RETURNING *) "
+                "WITH gone AS (DELETE FROM trigger_events WHERE shard = :shard AND owner_id = :owner AND event_id = "
+                "(SELECT min(event_id) FROM trigger_events WHERE shard = :shard AND owner_id = :owner) RETURNING *) "
                 "INSERT INTO enrollment_refusals "
                 "(owner_id, journey_id, list_id, subscriber_id, kind, reason, refused_at) "
                 "SELECT owner_id, 0, list_id, subscriber_id, kind, 'the event cannot be processed', :now FROM gone "
                 "RETURNING refusal_id, owner_id"
             ),
-            {"shard": shard, "now": now},
+            {"shard": shard, "owner": owner_ids[0], "now": now},
         )
     ).one_or_none()
     if row is not None:
@@ -33,10 +40,11 @@ async def set_event_aside(session: AsyncSession, shard: int, *, now: datetime) -
     return row is not None
 
 
-async def put_timer_off(session: AsyncSession, shard: int, *, now: datetime) -> bool:
+async def put_timer_off(session: AsyncSession, shard: int, *, turns: Mapping[int, int], now: datetime) -> bool:
     """Put off the timer that is next in the shard's round (six times, then its person fails); whether there was one.
 
-    Its journey goes to the end of the round, also when nobody in it is due: the others are not put off for it.
+    Its journey goes to the end of the round, also when nobody in it is due: the others are not put off for it. The
+    turns of accounts do not matter: timers have their own round.
     """
     journeys = await queues.due_journeys(session, shard, now=now, limit=1)
     if not journeys:

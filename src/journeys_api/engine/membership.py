@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.engine import admissions, records
-from journeys_api.engine.enrolling import Candidate, admit
+from journeys_api.engine.enrolling import Candidate, admit, cause_of
 from journeys_api.journeys.errors import JourneyNotFound
 from journeys_api.lists import service as lists
 from journeys_api.models import Enrollment, EnrollmentState, Journey, JourneyStatus
@@ -85,7 +85,7 @@ async def trigger(
         raise NoJourneyLeft(processed.skipped)
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     person = await subscribers.get_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
-    candidate = Candidate(list_id, subscriber_id, person.email_address, MANUAL, 0, {"kind": MANUAL})
+    candidate = Candidate(list_id, subscriber_id, person.email_address, MANUAL, 0, cause_of(MANUAL))
     admission = await admit(session, [(journey, [candidate]) for journey in entering], now=now, ignores_caps=True)
     await admissions.insert_refusals(session, admission.refused, now=now)
     await wake(session)

@@ -1,19 +1,38 @@
 """People on their way: who stands where, and where each of a batch goes next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
+import orjson
+
 from journeys_api.models import DeliveryKind
 from journeys_api.trigger_events import Happened
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """What a person has passed in a batch, shared by all who came the same way; `Paths` makes each once."""
+
+    before: "Path | None" = None
+    """None: the beginning, which no action was passed on."""
+    action_id: int = 0
+    outcome: str = ""
+    note: str | None = None
+    reached: int | None = None
+    """The action that one stands at then, when it counts as reached by standing there."""
+    length: int = 0
+    """Actions passed."""
 
 
 @dataclass(slots=True)
 class Person:
     """One active enrollment in a batch; what the batch changes is written back at its end."""
 
+    place: str
+    """Where the row is: locked, so it stays there."""
     enrollment_id: int
     owner_id: int
     journey_id: int
@@ -25,10 +44,14 @@ class Person:
     seq: int
     attempts: int
     depth: int
-    cause: dict[str, Any]
-    """What let the person in: `kind`, and for website events `Event`."""
-    hops: int = 0
-    """Actions passed in this batch."""
+    cause_text: str
+    path: Path
+
+    @property
+    def cause(self) -> dict[str, Any]:
+        """What let the person in: `kind`, and for website events `Event`."""
+        cause: dict[str, Any] = orjson.loads(self.cause_text)
+        return cause
 
 
 class Way(Enum):
@@ -92,24 +115,16 @@ class Owed:
 class Moves:
     """What an action answers: everybody's way, what is owed, and what happened that other journeys may wait for."""
 
-    each: dict[int, Move]
-    """By enrollment id; everybody of the batch is in it."""
+    usual: Move
+    """The way of all who have none of their own."""
+    own: Mapping[int, Move] = field(default_factory=dict)
+    """By enrollment id."""
     owed: list[Owed] = field(default_factory=list)
     happened: list[tuple[Happened, int]] = field(default_factory=list)
     """With the depth that each is recorded at."""
 
     @classmethod
-    def proceed(cls, people: Iterable[Person], noted: Mapping[int, str] | None = None) -> "Moves":
+    def proceed(cls, noted: Mapping[int, str] | None = None) -> "Moves":
         """Everybody goes on; those in `noted` (by enrollment id) untouched by the action, with the reason."""
-        noted = noted or {}
-        return cls(
-            {
-                person.enrollment_id: skipped(noted[person.enrollment_id]) if person.enrollment_id in noted else DONE
-                for person in people
-            }
-        )
-
-    @classmethod
-    def same(cls, people: Sequence[Person], move: Move) -> "Moves":
-        """Everybody the same way."""
-        return cls({person.enrollment_id: move for person in people})
+        skips = {note: skipped(note) for note in set((noted or {}).values())}
+        return cls(DONE, {enrollment_id: skips[note] for enrollment_id, note in (noted or {}).items()})

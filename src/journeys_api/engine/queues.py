@@ -5,14 +5,11 @@ statement: a bound one may be planned for a tenth of the table.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
-
-from journeys_api.models import SHARDS
 
 LOCK_SPACE = 0x4A59
 """First key of our two-key advisory locks; the second is the shard."""
@@ -37,80 +34,57 @@ async def lock_caps(session: AsyncSession, journey_ids: Collection[int]) -> None
         )
 
 
+MOST_ACCOUNTS = 64
+"""How many accounts share a batch of events."""
+
+# From account to account within the index of the key, one look-up each, however many events an account has waiting.
+# Ordered by the whole beginning of the key, so that no other index will do.
+_ACCOUNTS_WAITING = """
+WITH RECURSIVE waiting(shard, owner_id) AS (
+    (SELECT shard, owner_id FROM trigger_events
+     WHERE (shard, owner_id) > (CAST(:shard AS smallint), CAST(:after AS bigint)) ORDER BY shard, owner_id LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM waiting w, LATERAL (
+        SELECT shard, owner_id FROM trigger_events e
+        WHERE (e.shard, e.owner_id) > (w.shard, w.owner_id) ORDER BY shard, owner_id LIMIT 1
+    ) AS next WHERE w.shard = :shard
+)
+SELECT owner_id FROM waiting WHERE shard = :shard LIMIT {limit}
+"""
+
+
+async def accounts_in_turn(session: AsyncSession, shard: int, *, after: int, limit: int) -> list[int]:
+    """Accounts with events in the shard, at most `limit`: those that come after the one served last, then the first."""
+    statement = text(_ACCOUNTS_WAITING.format(limit=int(limit)))
+    found = list(await session.scalars(statement, {"shard": shard, "after": after}))
+    if len(found) < limit and after:
+        before = await session.scalars(statement, {"shard": shard, "after": 0})
+        found += [owner_id for owner_id in before if owner_id <= after][: limit - len(found)]
+    return found
+
+
 # One event a person: those of one subscriber are looked at in their order, one batch after the other.
 _TAKE_EVENTS = """
 WITH picked AS MATERIALIZED (
-    SELECT event_id, subscriber_id FROM trigger_events WHERE shard = :shard
-    ORDER BY event_id LIMIT {limit} FOR UPDATE SKIP LOCKED
-), first AS (
-    SELECT min(event_id) AS event_id FROM picked GROUP BY subscriber_id
+    SELECT e.* FROM unnest(CAST(:owners AS bigint[])) AS o(owner_id), LATERAL (
+        SELECT ctid AS place, event_id, subscriber_id FROM trigger_events
+        WHERE shard = :shard AND owner_id = o.owner_id
+        ORDER BY shard, owner_id, event_id LIMIT {share} FOR UPDATE SKIP LOCKED
+    ) AS e
+), first AS MATERIALIZED (
+    SELECT DISTINCT ON (subscriber_id) place FROM picked ORDER BY subscriber_id, event_id
 )
-DELETE FROM trigger_events e USING first
-WHERE e.shard = :shard AND e.event_id = first.event_id
+DELETE FROM trigger_events e USING first WHERE e.ctid = first.place
 RETURNING e.event_id, e.owner_id, e.kind, e.list_id, e.subscriber_id, e.subject_id, e.payload, e.depth, e.occurred_at
 """
 
 
-async def take_events(session: AsyncSession, shard: int, limit: int) -> list[Row[Any]]:
-    """The oldest event of each of the shard's subscribers who have one, deleted, in their order."""
-    # the limit stands in the text: a bound one may be planned for a tenth of the table
-    rows = (await session.execute(text(_TAKE_EVENTS.format(limit=int(limit))), {"shard": shard})).all()
+async def take_events(session: AsyncSession, shard: int, *, owner_ids: Sequence[int], share: int) -> list[Row[Any]]:
+    """One event of each subscriber among the oldest `share` of each account: the oldest; deleted, in their order."""
+    # the share stands in the text: a bound one may be planned for a tenth of the table
+    statement = text(_TAKE_EVENTS.format(share=int(share)))
+    rows = (await session.execute(statement, {"shard": shard, "owners": list(owner_ids)})).all()
     return sorted(rows, key=lambda row: row.event_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """When an enrollment shall be looked at."""
-
-    owner_id: int
-    journey_id: int
-    subscriber_id: int
-    enrollment_id: int
-    due_at: datetime
-
-
-async def set_timers(session: AsyncSession, timers: Sequence[Due]) -> None:
-    """Write timers. The enrollments' own `due_at` must say the same, or they do nothing."""
-    if timers:
-        await session.execute(
-            text(
-                "INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id) "
-                "SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:journeys AS bigint[]), "
-                "CAST(:dues AS timestamptz[]), CAST(:owners AS bigint[]), CAST(:enrollments AS bigint[]))"
-            ),
-            {
-                "shards": [each.subscriber_id % SHARDS for each in timers],
-                "journeys": [each.journey_id for each in timers],
-                "dues": [each.due_at for each in timers],
-                "owners": [each.owner_id for each in timers],
-                "enrollments": [each.enrollment_id for each in timers],
-            },
-        )
-
-
-async def announce(session: AsyncSession, timers: Sequence[Due]) -> None:
-    """Tell the round over journeys that these have timers; not for timers of the journeys being served just now."""
-    earliest: dict[tuple[int, int, int], datetime] = {}
-    for each in timers:
-        place = (each.subscriber_id % SHARDS, each.journey_id, each.owner_id)
-        earliest[place] = min(earliest.get(place, each.due_at), each.due_at)
-    if earliest:
-        places = sorted(earliest)
-        await session.execute(
-            text(
-                "INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at) "
-                "SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:journeys AS bigint[]), "
-                "CAST(:owners AS bigint[]), CAST(:dues AS timestamptz[])) "
-                "ON CONFLICT (shard, journey_id) DO UPDATE "
-                "SET next_due_at = least(runnable_journeys.next_due_at, excluded.next_due_at)"
-            ),
-            {
-                "shards": [shard for shard, _, _ in places],
-                "journeys": [journey for _, journey, _ in places],
-                "owners": [owner for _, _, owner in places],
-                "dues": [earliest[place] for place in places],
-            },
-        )
 
 
 _DUE_JOURNEYS = """
@@ -123,28 +97,6 @@ async def due_journeys(session: AsyncSession, shard: int, *, now: datetime, limi
     """The journeys of the shard with people due, those first that waited longest to be served; locked."""
     rows = await session.execute(text(_DUE_JOURNEYS.format(limit=int(limit))), {"shard": shard, "now": now})
     return list(rows.scalars())
-
-
-_TAKE_TIMERS = """
-WITH picked AS MATERIALIZED (
-    SELECT t.place FROM unnest(CAST(:journeys AS bigint[])) AS j(journey_id), LATERAL (
-        SELECT ctid AS place FROM timers
-        WHERE shard = :shard AND journey_id = j.journey_id AND due_at <= :now
-        ORDER BY due_at LIMIT {share} FOR UPDATE SKIP LOCKED
-    ) AS t
-)
-DELETE FROM timers USING picked WHERE timers.ctid = picked.place
-RETURNING timers.owner_id, timers.enrollment_id, timers.due_at
-"""
-
-
-async def take_timers(
-    session: AsyncSession, shard: int, *, journey_ids: Sequence[int], share: int, now: datetime
-) -> list[Row[Any]]:
-    """Due timers of the journeys, at most `share` of each, deleted: (owner_id, enrollment_id, due_at)."""
-    parameters = {"shard": shard, "journeys": list(journey_ids), "now": now}
-    rows = await session.execute(text(_TAKE_TIMERS.format(share=int(share))), parameters)
-    return list(rows.all())
 
 
 async def settle_round(session: AsyncSession, shard: int, *, journey_ids: Sequence[int], now: datetime) -> None:

@@ -6,22 +6,20 @@ People walk on through actions that take no time; what an earlier action of the 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import orjson
 import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.engine import actions, queues, records
+from journeys_api.engine import actions, deliveries, queues, records
+from journeys_api.engine.batches import Batch
 from journeys_api.engine.flows import Flow, FlowAction, Flows
 from journeys_api.engine.people import Move, Moves, Person, Way, skipped
-from journeys_api.engine.records import Delta, OwedAt, Taken, Written
 from journeys_api.engine.registry import RUNS, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
-from journeys_api.trigger_events import Happened, record
+from journeys_api.trigger_events import record
 
 log = structlog.get_logger()
 
@@ -31,28 +29,6 @@ MOST_HOPS = 100
 """How many actions a person passes in one batch; a longer walk goes on in the next."""
 MOST_JOURNEYS = 64
 """How many journeys share a batch."""
-LADDER = (timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2), timedelta(hours=4))
-"""How long a step that failed inside waits before each further try; then the enrollment fails (rulings 7)."""
-
-
-@dataclass
-class Batch:
-    """What a batch has done so far, written at its end."""
-
-    now: datetime
-    flows: dict[int, Flow]
-    steps: list[Taken] = field(default_factory=list)
-    written: list[Written] = field(default_factory=list)
-    timers: list[queues.Due] = field(default_factory=list)
-    reached: list[tuple[Person, int]] = field(default_factory=list)
-    owed: list[OwedAt] = field(default_factory=list)
-    happened: dict[tuple[int, int], list[Happened]] = field(default_factory=lambda: defaultdict(list))
-    """By (owner, depth)."""
-    deltas: dict[tuple[int, int, int], Delta] = field(default_factory=lambda: defaultdict(Delta))
-
-    def of(self, person: Person, action_id: int = 0) -> Delta:
-        """The changed numbers of the person's journey, or of one of its actions."""
-        return self.deltas[(person.owner_id, person.journey_id, action_id)]
 
 
 async def step_people(session: AsyncSession, *, shard: int, limit: int, now: datetime, flows: Flows) -> int:
@@ -69,13 +45,15 @@ async def step_people(session: AsyncSession, *, shard: int, limit: int, now: dat
     if not enabled:
         return 0
     share = max(1, limit // len(enabled))
-    timers = await queues.take_timers(session, shard, journey_ids=list(enabled), share=share, now=now)
     batch = Batch(now=now, flows=enabled)
-    if timers:
-        await _walk(session, batch, await records.lock_people(session, timers))
+    taken, people = await records.take_people(
+        session, shard, journey_ids=list(enabled), share=share, now=now, path=batch.start
+    )
+    if people:
+        await _walk(session, batch, people)
         await _write(session, batch)
     await queues.settle_round(session, shard, journey_ids=list(enabled), now=now)
-    return len(timers)
+    return taken
 
 
 async def _enabled_flows(session: AsyncSession, journey_ids: Sequence[int], flows: Flows) -> dict[int, Flow]:
@@ -110,39 +88,39 @@ async def _walk(session: AsyncSession, batch: Batch, people: Sequence[Person]) -
     standing: dict[tuple[int, int | None], list[Person]] = defaultdict(list)
     for person in people:
         standing[(person.journey_id, person.action_id)].append(person)
-        if person.seq == 0 and person.action_id is not None:
-            _arrive(batch, person, person.action_id)
+        if person.seq == 0:
+            batch.begin(person)
     while standing:
         (journey_id, action_id), group = standing.popitem()
         flow = batch.flows[journey_id]
         action = flow.actions.get(action_id) if action_id is not None else None
         if action is None:
             # an edit re-seats everybody it sees; who entered while it was under way ends the same way
-            for person in group:
-                _end(batch, person, "exited", "action removed")
+            batch.drop(group, "action removed")
             continue
-        tired = [person for person in group if person.hops >= MOST_HOPS]
-        for person in tired:
-            _stay(batch, person, batch.now)
-        for person in await _run(session, batch, flow, action, [each for each in group if each.hops < MOST_HOPS]):
-            standing[(person.journey_id, person.action_id)].append(person)
+        tired = [person for person in group if person.path.length >= MOST_HOPS]
+        if tired:
+            batch.stay(tired, batch.now)
+            group = [person for person in group if person.path.length < MOST_HOPS]
+        for there, going in await _run(session, batch, flow, action, group):
+            standing[(journey_id, there)].extend(going)
 
 
 async def _run(
     session: AsyncSession, batch: Batch, flow: Flow, action: FlowAction, people: list[Person]
-) -> list[Person]:
-    """Do one action for its group; those who go on to another. A group that fails is halved to find who breaks it."""
+) -> list[tuple[int, list[Person]]]:
+    """Do one action for its group; who goes on to which other. A group that fails is halved to find who breaks it."""
     if not people:
         return []
     if not action.is_published:
-        return _move(batch, action, people, Moves.same(people, skipped("unpublished")))
+        return batch.move(action, people, Moves(skipped("unpublished")))
     standing = Standing(session, flow, action, batch.now)
     try:
         async with session.begin_nested():
             moves = await RUNS[action.action](standing, people, action.parameters)
     except StepFailed as error:
         # the reason is about the action, not about one of them
-        return _move(batch, action, people, Moves.same(people, Move(Way.RETRY, "failed", str(error))))
+        return batch.move(action, people, Moves(Move(Way.RETRY, "failed", str(error))))
     except Exception as error:
         if is_passing(error):
             raise
@@ -151,98 +129,14 @@ async def _run(
             first = await _run(session, batch, flow, action, people[:half])
             return first + await _run(session, batch, flow, action, people[half:])
         log.exception("step_failed", journey_id=flow.journey_id, action_id=action.action_id)
-        return _move(batch, action, people, Moves.same(people, Move(Way.RETRY, "failed", reason_of(error))))
-    return _move(batch, action, people, moves)
-
-
-def _move(batch: Batch, action: FlowAction, people: Sequence[Person], moves: Moves) -> list[Person]:
-    """Take note of everybody's way; those who stand at another action now."""
-    going: list[Person] = []
-    for owed in moves.owed:
-        # the person goes on: what is owed belongs to the action and the visit of now
-        batch.owed.append(OwedAt(owed, action.action_id, owed.person.seq + 1, orjson.dumps(owed.payload).decode()))
-    for happened, depth in moves.happened:
-        batch.happened[(people[0].owner_id, depth)].append(happened)
-    for person in people:
-        move = moves.each[person.enrollment_id]
-        if move.way is Way.WAIT:
-            assert move.until is not None
-            person.attempts = 0
-            _stay(batch, person, move.until)
-        elif move.way is Way.RETRY and person.attempts < len(LADDER):
-            wait = LADDER[person.attempts]
-            person.attempts += 1
-            _stay(batch, person, batch.now + wait, move.note)
-        else:
-            _leave(batch, action, person, move)
-            if person.action_id is not None:
-                going.append(person)
-    return going
-
-
-def _leave(batch: Batch, action: FlowAction, person: Person, move: Move) -> None:
-    """The person has done the action: history, numbers, and where it stands now (nowhere: it has ended)."""
-    person.seq += 1
-    person.hops += 1
-    person.attempts = 0
-    batch.steps.append(
-        Taken(person.owner_id, person.enrollment_id, person.seq, action.action_id, move.outcome, move.note)
-    )
-    left = batch.of(person, action.action_id)
-    left.active -= 1
-    if move.way in (Way.EXIT, Way.RETRY):
-        person.action_id = None
-        _close(batch, person, "exited" if move.way is Way.EXIT else "failed", move.note)
-        return
-    left.completed += 1
-    goes_to = {Way.TRUE: action.true_action_id, Way.FALSE: action.false_action_id}.get(move.way, action.next_action_id)
-    person.action_id = goes_to
-    person.entered_at = batch.now
-    if goes_to is None:
-        happened = Happened("JourneyCompleted", person.list_id, person.subscriber_id, person.journey_id)
-        batch.happened[(person.owner_id, person.depth + 1)].append(happened)
-        _close(batch, person, "completed", None)
-        return
-    arrived = batch.of(person, goes_to)
-    arrived.active += 1
-    arrived.total += 1
-    _arrive(batch, person, goes_to)
-
-
-def _arrive(batch: Batch, person: Person, action_id: int) -> None:
-    """The person is one of those who reached the action; for SendEmail it becomes one when the mail was sent."""
-    action = batch.flows[person.journey_id].actions.get(action_id)
-    if action is not None and action.action != "SendEmail":
-        batch.reached.append((person, action_id))
-
-
-def _stay(batch: Batch, person: Person, until: datetime, reason: str | None = None) -> None:
-    batch.written.append(Written(person, "active", until, reason))
-    batch.timers.append(
-        queues.Due(person.owner_id, person.journey_id, person.subscriber_id, person.enrollment_id, until)
-    )
-
-
-def _end(batch: Batch, person: Person, state: str, reason: str) -> None:
-    """End somebody who stands nowhere any more."""
-    if person.action_id is not None:
-        batch.of(person, person.action_id).active -= 1
-        person.action_id = None
-    _close(batch, person, state, reason)
-
-
-def _close(batch: Batch, person: Person, state: str, reason: str | None) -> None:
-    batch.of(person).active -= 1
-    batch.written.append(Written(person, state, None, reason))
+        return batch.move(action, people, Moves(Move(Way.RETRY, "failed", reason_of(error))))
+    return batch.move(action, people, moves)
 
 
 async def _write(session: AsyncSession, batch: Batch) -> None:
     """Everything the batch did, each kind as one statement."""
-    await records.update_people(session, batch.written, now=batch.now)
-    await records.insert_steps(session, batch.steps, now=batch.now)
-    await records.insert_reached(session, batch.reached, now=batch.now)
-    await records.insert_deliveries(session, batch.owed, now=batch.now)
-    await records.insert_deltas(session, batch.deltas)
-    await queues.set_timers(session, batch.timers)
     for (owner_id, depth), happened in batch.happened.items():
         await record(session, happened, owner_id=owner_id, now=batch.now, depth=depth)
+    await records.write_people(session, batch.settled, now=batch.now)
+    await deliveries.insert_deliveries(session, batch.owed, now=batch.now)
+    await records.insert_deltas(session, batch.deltas)

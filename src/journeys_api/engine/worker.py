@@ -38,6 +38,8 @@ class Engine:
         self._sessions = sessions
         self._clock = clock or DatabaseClock()
         self._flows = Flows()
+        self._turns: dict[int, int] = {}
+        """Shard → the account whose events were served last."""
         self.enrolled_events = 0
         self.taken_timers = 0
 
@@ -47,14 +49,22 @@ class Engine:
         Raises:
             DBAPIError: the database is away.
         """
+        return await self.enroll(shard) + await self.step(shard)
+
+    async def enroll(self, shard: int) -> int:
+        """One batch of events of a shard, as `turn`."""
         events = await self._batch(shard, self._enroll, EVENTS_A_BATCH)
-        people = await self._batch(shard, self._step, PEOPLE_A_BATCH)
         self.enrolled_events += events
+        return events
+
+    async def step(self, shard: int) -> int:
+        """One batch of people of a shard, as `turn`."""
+        people = await self._batch(shard, self._step, PEOPLE_A_BATCH)
         self.taken_timers += people
-        return events + people
+        return people
 
     async def _enroll(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
-        return await enroll_events(session, shard=shard, limit=limit, now=now)
+        return await enroll_events(session, shard=shard, limit=limit, turns=self._turns, now=now)
 
     async def _step(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
         return await step_people(session, shard=shard, limit=limit, now=now, flows=self._flows)
@@ -75,7 +85,7 @@ class Engine:
             async with self._sessions.begin() as session:
                 now = await self._clock.now(session)
                 aside = isolation.set_event_aside if work == self._enroll else isolation.put_timer_off
-                if not await aside(session, shard, now=now):
+                if not await aside(session, shard, turns=self._turns, now=now):
                     raise  # it is nobody's fault: the loop waits before it tries again
             return 1
 

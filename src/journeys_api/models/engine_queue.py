@@ -44,8 +44,9 @@ class TriggerEvent(Base):
 
     __tablename__ = "trigger_events"
     __table_args__ = (
-        PrimaryKeyConstraint("shard", "event_id"),
-        Index("ix_trigger_events_owner_id", "owner_id"),
+        # a batch goes round the accounts of a shard; nothing else is looked up, and every event pays for an index
+        PrimaryKeyConstraint("shard", "owner_id", "event_id"),
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_cost_delay": "0"}},
     )
 
     event_id: Mapped[int] = mapped_column(Identity())

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Delete,
+    FromClause,
     Select,
     TableValuedAlias,
     Text,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -129,19 +131,30 @@ def setting_tags(owner_id: int, *, tag_ids: Sequence[int], subscriber_ids: Subsc
     The locks are those that the foreign keys take anyway; taken here, a tag that is just being deleted is skipped and
     not an error.
     """
+    person = _locked_people(owner_id, subscriber_ids)
     pairs = (
-        select(Subscriber.owner_id, Subscriber.subscriber_id, Tag.tag_id, literal(now, DateTime(timezone=True)))
-        .join(Tag, and_(Tag.owner_id == Subscriber.owner_id, Tag.list_id == Subscriber.list_id))
-        .where(
-            Subscriber.owner_id == owner_id,
-            Tag.tag_id == _array(tag_ids),
-            _among(Subscriber.subscriber_id.expression, subscriber_ids),
-        )
-        .order_by(Subscriber.subscriber_id, Tag.tag_id)
-        .with_for_update(read=True, key_share=True)
+        select(literal(owner_id, BigInteger), person.c.subscriber_id, Tag.tag_id, literal(now, DateTime(timezone=True)))
+        .join_from(person, Tag, and_(Tag.owner_id == owner_id, Tag.list_id == person.c.list_id))
+        .where(Tag.tag_id == _array(tag_ids))
+        .order_by(person.c.subscriber_id, Tag.tag_id)
+        .with_for_update(read=True, key_share=True, of=Tag)
     )
     columns = ["owner_id", "subscriber_id", "tag_id", "tagged_at"]
     return insert(SubscriberTag).from_select(columns, pairs).on_conflict_do_nothing()
+
+
+def _locked_people(owner_id: int, subscriber_ids: SubscriberIds) -> FromClause:
+    """The account's subscribers with their lists, kept from being deleted; in order of their ids."""
+    people = select(Subscriber.subscriber_id, Subscriber.list_id).where(Subscriber.owner_id == owner_id)
+    if isinstance(subscriber_ids, Select):
+        people = people.where(Subscriber.subscriber_id.in_(subscriber_ids)).order_by(Subscriber.subscriber_id)
+        return people.with_for_update(read=True, key_share=True).subquery("person")
+    # one look-up by key for each of them, whatever is known of the table: a plan for all of a list costs what it has
+    ids = func.unnest(literal(sorted(subscriber_ids), ARRAY(BigInteger))).table_valued("subscriber_id")
+    wanted = ids.render_derived(name="wanted")
+    found = people.where(Subscriber.subscriber_id == wanted.c.subscriber_id).with_for_update(read=True, key_share=True)
+    person = found.lateral("found")
+    return select(person).join_from(wanted, person, true()).subquery("person")
 
 
 def removing_tags(owner_id: int, *, tag_ids: Sequence[int], subscriber_ids: SubscriberIds) -> Delete:

@@ -8,6 +8,7 @@ from journeys_api import criteria
 from journeys_api.criteria import Criteria, CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine.people import FALSE, TRUE, Moves, Person
 from journeys_api.engine.registry import Standing, StepFailed, action
+from journeys_api.engine.subjects import these
 from journeys_api.journeys.action_types import DecisionParameters, YesNoParameters
 from journeys_api.models import Subscriber
 from journeys_api.segments.service import criteria_of_segments
@@ -37,7 +38,7 @@ async def yes_no(standing: Standing, people: Sequence[Person], parameters: YesNo
 
 async def _branch(standing: Standing, people: Sequence[Person], parsed: Criteria) -> Moves:
     if parsed.is_empty:
-        return Moves.same(people, FALSE)
+        return Moves(FALSE)
     session = standing.session
     try:
         condition = await criteria.compile(
@@ -56,9 +57,9 @@ async def _branch(standing: Standing, people: Sequence[Person], parsed: Criteria
         await session.scalars(
             select(Subscriber.subscriber_id).where(
                 Subscriber.owner_id == standing.owner_id,
-                Subscriber.subscriber_id.in_([person.subscriber_id for person in people]),
+                these(standing.owner_id, [person.subscriber_id for person in people]),
                 condition,
             )
         )
     )
-    return Moves({person.enrollment_id: TRUE if person.subscriber_id in met else FALSE for person in people})
+    return Moves(FALSE, {person.enrollment_id: TRUE for person in people if person.subscriber_id in met})

@@ -25,13 +25,13 @@ def _exit_of(person: Person, journey_id: int, *, but: Sequence[int] = ()) -> Hap
 @action("ExitThisJourney")
 async def exit_this_journey(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End everybody's pass through this journey."""
-    return Moves.same(people, exited("ExitThisJourney"))
+    return Moves(exited("ExitThisJourney"))
 
 
 @action("ExitAllOtherJourneys")
 async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End all that these people are in but this journey."""
-    moves = Moves.proceed(people)
+    moves = Moves.proceed()
     but = [standing.flow.journey_id]
     moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
     return moves
@@ -40,7 +40,7 @@ async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], 
 @action("ExitAllJourneys")
 async def exit_all_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End everything, this journey included."""
-    moves = Moves.same(people, exited("ExitAllJourneys"))
+    moves = Moves(exited("ExitAllJourneys"))
     but = [standing.flow.journey_id]
     moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
     return moves
@@ -52,9 +52,9 @@ async def exit_journey(standing: Standing, people: Sequence[Person], parameters:
     given = parameters.target_journey_ids
     targets = [target for target in (given if isinstance(given, list) else [given]) if target]
     if not targets:
-        return Moves.proceed(people, {person.enrollment_id: "no journey is chosen" for person in people})
+        return Moves.proceed({person.enrollment_id: "no journey is chosen" for person in people})
     own = standing.flow.journey_id
-    moves = Moves.same(people, exited("ExitJourney")) if own in targets else Moves.proceed(people)
+    moves = Moves(exited("ExitJourney")) if own in targets else Moves.proceed()
     moves.happened = [
         (_exit_of(person, target), person.depth + 1) for person in people for target in targets if target != own
     ]
@@ -75,7 +75,7 @@ async def start_journey(standing: Standing, people: Sequence[Person], parameters
     )
     if target is None:
         raise StepFailed("the journey is gone")
-    moves = Moves.proceed(people)
+    moves = Moves.proceed()
     moves.happened = [
         (
             Happened(START, person.list_id, person.subscriber_id, target, _inherited(person)),
@@ -96,7 +96,7 @@ async def delete_subscriber(standing: Standing, people: Sequence[Person], parame
     await delete_many(
         standing.session, owner_id=standing.owner_id, subscriber_ids=[person.subscriber_id for person in people]
     )
-    moves = Moves.same(people, exited("DeleteSubscriber"))
+    moves = Moves(exited("DeleteSubscriber"))
     but = [standing.flow.journey_id]
     moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
     return moves

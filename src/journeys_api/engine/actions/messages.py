@@ -13,6 +13,7 @@ from journeys_api.emails.content import is_fetched
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, skipped
 from journeys_api.engine.registry import Standing, StepFailed, action
+from journeys_api.engine.subjects import these
 from journeys_api.engine.windows import next_inside
 from journeys_api.journeys.action_types import (
     DAYS,
@@ -37,7 +38,7 @@ async def send_email(standing: Standing, people: Sequence[Person], parameters: S
     except EmailNotFound:
         raise StepFailed("the email is gone") from None
     reasons = await why_not_to_mail(standing, people)
-    moves = Moves.proceed(people, reasons)
+    moves = Moves.proceed(reasons)
     # mails that wait for other servers hold only so many of the sender's places, however slow those are
     destination = f"fetch {standing.owner_id}" if is_fetched(email) else ""
     moves.owed = [
@@ -71,7 +72,7 @@ async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[
         select(Subscriber.subscriber_id, reason).where(
             and_(
                 Subscriber.owner_id == standing.owner_id,
-                Subscriber.subscriber_id.in_([person.subscriber_id for person in people]),
+                these(standing.owner_id, [person.subscriber_id for person in people]),
             )
         )
     )
@@ -101,7 +102,7 @@ async def send_sms(standing: Standing, people: Sequence[Person], parameters: Sen
     otherwise = skipped(NO_NUMBER)
     if parameters.skip_if_no_phone is False:
         otherwise = Move(Way.RETRY, "failed", NO_NUMBER)
-    moves = Moves({person.enrollment_id: otherwise if person.enrollment_id in without else DONE for person in people})
+    moves = Moves(DONE, dict.fromkeys(without, otherwise))
     not_before = _window_opens(parameters, standing.now)
     moves.owed = [
         Owed(
@@ -149,7 +150,7 @@ async def call_webhook(standing: Standing, people: Sequence[Person], parameters:
     """Owe the webhook a call for everybody."""
     if not parameters.url:
         raise StepFailed("the webhook has no address")
-    moves = Moves.proceed(people)
+    moves = Moves.proceed()
     try:
         host = urlsplit(parameters.url).hostname or ""
     except ValueError:

@@ -82,9 +82,7 @@ async def remove_tag(standing: Standing, people: Sequence[Person], parameters: T
 
 
 def _noted(people: Sequence[Person], changed: set[int], otherwise: str) -> Moves:
-    return Moves.proceed(
-        people, {person.enrollment_id: otherwise for person in people if person.subscriber_id not in changed}
-    )
+    return Moves.proceed({person.enrollment_id: otherwise for person in people if person.subscriber_id not in changed})
 
 
 @action("Subscribe")
@@ -102,7 +100,6 @@ async def subscribe(standing: Standing, people: Sequence[Person], parameters: Ta
             depth=depth,
         )
     return Moves.proceed(
-        people,
         {person.enrollment_id: "on the list already" for person in people if person.email_address.lower() not in came},
     )
 

@@ -1,7 +1,7 @@
 """Wait, and Debug, which waits too."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -16,24 +16,22 @@ log = structlog.get_logger()
 @action("Wait")
 async def wait(standing: Standing, people: Sequence[Person], parameters: WaitParameters) -> Moves:
     """Hold everybody until their wait is over; it counts from their arrival, so a rerun comes to the same instant."""
-    moves: dict[int, Move] = {}
-    for person in people:
-        ends = wait_ends(person.entered_at, parameters, time_zone=standing.flow.time_zone)
-        if ends <= standing.now:
-            # who comes late, the journey was disabled say, still keeps to the window
-            ends = inside_window(standing.now, parameters, time_zone=standing.flow.time_zone)
-        moves[person.enrollment_id] = DONE if ends <= standing.now else wait_until(ends)
-    return Moves(moves)
+    time_zone = standing.flow.time_zone
+
+    def ends(entered_at: datetime) -> datetime:
+        end = wait_ends(entered_at, parameters, time_zone=time_zone)
+        # who comes late, the journey was disabled say, still keeps to the window
+        return inside_window(standing.now, parameters, time_zone=time_zone) if end <= standing.now else end
+
+    return _held(standing, people, ends)
 
 
 @action("Debug")
 async def debug(standing: Standing, people: Sequence[Person], parameters: DebugParameters) -> Moves:
     """Hold everybody for some seconds, then log. The message is the owner's text: its length is logged, not it."""
-    moves: dict[int, Move] = {}
-    for person in people:
-        ends = person.entered_at + timedelta(seconds=int(parameters.sleep_seconds or 0))
-        moves[person.enrollment_id] = DONE if ends <= standing.now else wait_until(ends)
-    passed = sum(1 for move in moves.values() if move is DONE)
+    sleep = timedelta(seconds=int(parameters.sleep_seconds or 0))
+    moves = _held(standing, people, lambda entered_at: entered_at + sleep)
+    passed = len(people) - len(moves.own)
     if passed:
         log.info(
             "debug_action_passed",
@@ -42,4 +40,19 @@ async def debug(standing: Standing, people: Sequence[Person], parameters: DebugP
             people=passed,
             message_length=len(parameters.message or ""),
         )
-    return Moves(moves)
+    return moves
+
+
+def _held(standing: Standing, people: Sequence[Person], ends: Callable[[datetime], datetime]) -> Moves:
+    """Everybody whose wait, by the instant of their arrival, is not over stays until then."""
+    until: dict[datetime, Move | None] = {}
+    own: dict[int, Move] = {}
+    for person in people:
+        entered_at = person.entered_at
+        if entered_at not in until:
+            end = ends(entered_at)
+            until[entered_at] = wait_until(end) if end > standing.now else None
+        move = until[entered_at]
+        if move is not None:
+            own[person.enrollment_id] = move
+    return Moves(DONE, own)
