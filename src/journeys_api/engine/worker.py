@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,7 @@ from journeys_api.engine import isolation, queues
 from journeys_api.engine.enrolling import enroll_events
 from journeys_api.engine.flows import Flows
 from journeys_api.engine.jobs import do_journey_jobs
+from journeys_api.engine.partitions import make_months
 from journeys_api.engine.stepping import step_people
 from journeys_api.failures import is_passing
 from journeys_api.models import SHARDS
@@ -40,6 +41,7 @@ class Engine:
         self._flows = Flows()
         self._turns: dict[int, int] = {}
         """Shard → the account whose events were served last."""
+        self._months_made_on: date | None = None
         self.enrolled_events = 0
         self.taken_timers = 0
 
@@ -96,7 +98,12 @@ class Engine:
             return await work(session, shard, limit, await self._clock.now(session))
 
     async def chores(self) -> int:
-        """Work that belongs to no shard: whole journeys' jobs and counters; how much there was."""
+        """Work that belongs to no shard: whole journeys' jobs, counters, months of the history; how much there was."""
+        async with self._sessions.begin() as session:
+            now = await self._clock.now(session)
+            if now.date() != self._months_made_on:
+                await make_months(session, now=now)
+        self._months_made_on = now.date()
         async with self._sessions.begin() as session:
             done = await do_journey_jobs(session, now=await self._clock.now(session))
         async with self._sessions.begin() as session:
