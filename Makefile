@@ -7,6 +7,7 @@
 PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
+GROWTH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +36,9 @@ fuzz: $(VENV)/.development
 
 bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/engine_steps.py $(ARGS)
+	$(BIN)/python benchmarks/engine_enrolling.py $(ARGS)
+	$(BIN)/python benchmarks/engine_growth.py $(GROWTH)
+	$(BIN)/python benchmarks/engine_lateness.py
 	$(BIN)/python benchmarks/mail_delivery.py
 
 $(VENV)/bin/pip:

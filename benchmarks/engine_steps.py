@@ -1,251 +1,225 @@
-"""Transitions a second, and what a batch costs as more people are parked. Run with `make bench`."""
+"""Transitions a second: the engine against code that moves one person a transaction, and against the floor."""
 
 import argparse
 import asyncio
-import json
-import statistics
-import tempfile
 import time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import timedelta
 
 import asyncpg
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import make_url
 
-from journeys_api.clock import SetClock
-from journeys_api.db import make_engine, make_sessions
-from journeys_api.embedded import EmbeddedPostgres
-from journeys_api.engine.worker import Engine
-from journeys_api.migrate import migrate
-from journeys_api.models import SHARDS
+import engine_ground as ground
+from engine_ground import LATER
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-OWNER, LIST, JOURNEY, TAG = 1, 1, 1, 1
-CONNECTIONS = 8
+WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
+TAG = ("AddTag", {"TargetTagID": 1})
+DECISION = (
+    "Decision",
+    {
+        "Criteria": [[{"type": "fields", "field_id": "EmailAddress", "operator": "contains", "value": "7@"}]],
+        "CriteriaOperator": "and",
+    },
+)
+MAIL = ("SendEmail", {"EmailID": 1})
+MIXES = {
+    "Wait": (1, [WAIT, WAIT]),
+    "AddTag": (2, [TAG, WAIT]),
+    "Decision": (3, [DECISION, WAIT]),
+    "SendEmail": (4, [MAIL, WAIT]),
+    "Wait, AddTag, Decision, SendEmail": (5, [WAIT, TAG, DECISION, MAIL, WAIT]),
+}
+"""Name → the journey, and its actions; people stand at the first and walk to the last."""
 
-SETUP = """
-INSERT INTO user_groups (group_id, group_name, permissions, created_at, updated_at) OVERRIDING SYSTEM VALUE
-VALUES (1, 'bench', '{*}', now(), now());
-INSERT INTO users (user_id, group_id, username, email_address, password_hash, created_at, updated_at)
-OVERRIDING SYSTEM VALUE VALUES (1, 1, 'bench', 'bench@example.com', '', now(), now());
-INSERT INTO lists (list_id, owner_id, name, created_at, updated_at) OVERRIDING SYSTEM VALUE
-VALUES (1, 1, 'bench', now(), now());
-INSERT INTO tags (tag_id, owner_id, list_id, name, created_at) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'bench', now());
-INSERT INTO journeys (journey_id, owner_id, name, status, first_action_id, created_at, updated_at)
-OVERRIDING SYSTEM VALUE VALUES (1, 1, 'bench', 'Enabled', 1, now(), now());
-INSERT INTO journey_actions (action_id, owner_id, journey_id, order_no, action, parameters, is_published,
-                             next_action_id, created_at)
-OVERRIDING SYSTEM VALUE VALUES
-(1, 1, 1, 1, 'AddTag', '{"TargetTagID": 1}', true, 2, now()),
-(2, 1, 1, 2, 'Wait', '{"WaitUnit": "days", "WaitAmount": 1}', true, null, now());
-"""
-
-PEOPLE = """
-INSERT INTO subscribers (subscriber_id, owner_id, list_id, email_address, status, created_at, updated_at)
-OVERRIDING SYSTEM VALUE
-SELECT n, 1, 1, 'p' || n || '@example.com', 'Subscribed', now(), now() FROM generate_series($1::bigint, $2::bigint) n
-"""
-ENTER = """
-INSERT INTO enrollments (enrollment_id, owner_id, journey_id, list_id, subscriber_id, email_address, action_id,
-                         entered_at, due_at, created_at)
-OVERRIDING SYSTEM VALUE
-SELECT n, 1, 1, 1, n, 'p' || n || '@example.com', $3, $4, $5, $4 FROM generate_series($1::bigint, $2::bigint) n
-"""
-TIMERS = """
-INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
-SELECT subscriber_id % 16, journey_id, due_at, owner_id, enrollment_id FROM enrollments
-WHERE enrollment_id BETWEEN $1 AND $2
-"""
-ROUND = """
-INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at)
-SELECT n, 1, 1, $1 FROM generate_series(0, 15) n
-ON CONFLICT (shard, journey_id) DO UPDATE SET next_due_at = excluded.next_due_at
-"""
-
-ONE_TIMER = """
+_ONE_TIMER = """
 DELETE FROM timers WHERE ctid = (
-    SELECT ctid FROM timers WHERE shard = $1 AND journey_id = 1 AND due_at <= $2 ORDER BY due_at
+    SELECT ctid FROM timers WHERE shard = $1 AND journey_id = $2 AND due_at <= $3 ORDER BY due_at
     LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING owner_id, enrollment_id
 """
+_PERSON = """
+SELECT subscriber_id, list_id, email_address, seq, action_id FROM enrollments
+WHERE owner_id = $1 AND enrollment_id = $2 AND state = 'active' FOR UPDATE
+"""
+_STEP = """
+INSERT INTO steps (owner_id, enrollment_id, seq, action_id, at, outcome) VALUES ($1, $2, $3, $4, $5, 'done')
+"""
+_REACHED = """
+INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, reached_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
+"""
+_MOVE = """
+UPDATE enrollments SET action_id = $3, entered_at = $4, due_at = $5, seq = $6 WHERE owner_id = $1 AND enrollment_id = $2
+"""
+_TIMER = "INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id) VALUES ($1, $2, $3, $4, $5)"
+_TAGGED = """
+INSERT INTO subscriber_tags (owner_id, subscriber_id, tag_id, tagged_at) VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING
+"""
+_DECIDES = "SELECT email_address LIKE '%7@%' FROM subscribers WHERE owner_id = $1 AND subscriber_id = $2"
+_MAILABLE = "SELECT status FROM subscribers WHERE owner_id = $1 AND subscriber_id = $2"
+_OWED = """
+INSERT INTO deliveries (owner_id, kind, enrollment_id, action_id, visit, journey_id, list_id, subscriber_id, email_id,
+                        next_attempt_at, created_at)
+VALUES ($1, 'mail', $2, $3, $4, $5, $6, $7, 1, $8, $8) ON CONFLICT DO NOTHING
+"""
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    return await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+async def _act(connection: asyncpg.Connection, action: str, person: asyncpg.Record, owner: int, enrollment: int,
+               action_id: int, seq: int) -> None:  # fmt: skip
+    """What one action does for one person."""
+    subscriber = person["subscriber_id"]
+    if action == "AddTag":
+        await connection.execute(_TAGGED, owner, subscriber, LATER)
+    elif action == "Decision":
+        await connection.fetchval(_DECIDES, owner, subscriber)
+    elif action == "SendEmail":
+        await connection.fetchval(_MAILABLE, owner, subscriber)
+        journey, list_id = action_id // 100, person["list_id"]
+        await connection.execute(_OWED, owner, enrollment, action_id, seq, journey, list_id, subscriber, LATER)
 
 
-async def prepare(connection: asyncpg.Connection, first: int, last: int) -> None:
-    """People first … last stand at AddTag and are due."""
-    await connection.execute(PEOPLE, first, last)
-    await connection.execute(ENTER, first, last, 1, NOW, NOW)
-    await connection.execute(TIMERS, first, last)
-    await connection.execute(ROUND, NOW)
+async def _move_one(connection: asyncpg.Connection, shard: int, journey_id: int, actions: Sequence[str]) -> bool:
+    """One person through all of the actions but the last, in one transaction; False: nobody is due."""
+    due_at = LATER + timedelta(days=1)
+    first = journey_id * 100
+    async with connection.transaction():
+        timer = await connection.fetchrow(_ONE_TIMER, shard, journey_id, LATER)
+        if timer is None:
+            return False
+        owner, enrollment = timer["owner_id"], timer["enrollment_id"]
+        person = await connection.fetchrow(_PERSON, owner, enrollment)
+        seq = person["seq"]
+        for place, action in enumerate(actions[:-1]):
+            seq += 1
+            await _act(connection, action, person, owner, enrollment, first + place, seq)
+            await connection.execute(_STEP, owner, enrollment, seq, first + place, LATER)
+            if actions[place + 1] != "SendEmail":
+                await connection.execute(_REACHED, owner, first + place + 1, person["list_id"],
+                                         person["subscriber_id"], person["email_address"], LATER)  # fmt: skip
+        last = first + len(actions) - 1
+        await connection.execute(_MOVE, owner, enrollment, last, LATER, due_at, seq)
+        await connection.execute(_TIMER, shard, journey_id, due_at, owner, enrollment)
+    return True
 
 
-async def batches(url: str) -> float:
-    """Seconds that two engines need until nobody is due."""
-    pools = [make_engine(url, pool_size=2, statement_timeout=timedelta(minutes=5)) for _ in range(2)]
-    engines = [Engine(make_sessions(pool), clock=SetClock(NOW + timedelta(seconds=1))) for pool in pools]
+async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    connections = [await ground.connect(url) for _ in range(ground.CONNECTIONS)]
+    journeys = {number: [action for action, _ in actions] for number, actions in MIXES.values()}
 
-    async def work(engine: Engine, first: int) -> None:
-        for offset in range(SHARDS):
-            while await engine.turn((first + offset) % SHARDS):
-                pass
+    async def work(connection: asyncpg.Connection, own: Sequence[int]) -> None:
+        for shard in own:
+            for journey_id, actions in journeys.items():
+                while await _move_one(connection, shard, journey_id, actions):
+                    pass
 
-    started = time.perf_counter()
-    await asyncio.gather(work(engines[0], 0), work(engines[1], SHARDS // 2))
-    seconds = time.perf_counter() - started
-    for pool in pools:
-        await pool.dispose()
-    return seconds
+    begin = time.monotonic()
+    parts = [shards[number :: ground.CONNECTIONS] for number in range(ground.CONNECTIONS)]
+    await asyncio.gather(*(work(*each) for each in zip(connections, parts, strict=True)))
+    end = time.monotonic()
+    for connection in connections:
+        await connection.close()
+    return begin, end
 
 
-async def one_by_one(url: str) -> float:
-    """Seconds that code with a transaction a person needs for the same work, on eight connections."""
-    later = NOW + timedelta(days=1)
-    now = NOW + timedelta(seconds=1)
+def one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """The others' way: a person a transaction, several at a time."""
+    return asyncio.run(_one_by_one(url, shards))
 
-    async def work(shards: range) -> None:
-        connection = await connect(url)
-        for shard in shards:
-            while True:
-                async with connection.transaction():
-                    row = await connection.fetchrow(ONE_TIMER, shard, now)
-                    if row is None:
-                        break
-                    owner, enrollment = row["owner_id"], row["enrollment_id"]
-                    person = await connection.fetchrow(
-                        "SELECT subscriber_id, list_id, email_address, seq FROM enrollments "
-                        "WHERE owner_id = $1 AND enrollment_id = $2 AND state = 'active' FOR UPDATE",
-                        owner,
-                        enrollment,
-                    )
-                    await connection.execute(
-                        "INSERT INTO subscriber_tags (owner_id, subscriber_id, tag_id, tagged_at) "
-                        "VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING",
-                        owner,
-                        person["subscriber_id"],
-                        now,
-                    )
-                    await connection.execute(
-                        "INSERT INTO steps (owner_id, enrollment_id, seq, action_id, at, outcome) "
-                        "VALUES ($1, $2, $3, 1, $4, 'done')",
-                        owner,
-                        enrollment,
-                        person["seq"] + 1,
-                        now,
-                    )
-                    await connection.execute(
-                        "INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, "
-                        "reached_at) VALUES ($1, 2, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-                        owner,
-                        person["list_id"],
-                        person["subscriber_id"],
-                        person["email_address"],
-                        now,
-                    )
-                    await connection.execute(
-                        "UPDATE enrollments SET action_id = 2, entered_at = $3, due_at = $4, seq = seq + 1 "
-                        "WHERE owner_id = $1 AND enrollment_id = $2",
-                        owner,
-                        enrollment,
-                        now,
-                        later,
-                    )
-                    await connection.execute(
-                        "INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id) "
-                        "VALUES ($1, 1, $2, $3, $4)",
-                        shard,
-                        later,
-                        owner,
-                        enrollment,
-                    )
+
+_FLOOR = """
+WITH moved AS (
+    UPDATE enrollments
+    SET action_id = $2 + 1, entered_at = $3, due_at = CAST($3 AS timestamptz) + interval '1 day', seq = seq + 1
+    WHERE owner_id = 1 AND journey_id = $1 AND state = 'active' AND action_id = $2
+    RETURNING owner_id, enrollment_id, seq
+)
+INSERT INTO steps (owner_id, enrollment_id, seq, action_id, at, outcome)
+SELECT owner_id, enrollment_id, seq, $2, $3, 'done' FROM moved
+"""
+
+
+class Bench:
+    """One database; each round fills it anew for each variant."""
+
+    def __init__(self, url: str, given: argparse.Namespace) -> None:
+        self.url = url
+        self.given = given
+        self.last = 0
+
+    async def people(self, number: int, journey_id: int) -> None:
+        """So many people more, due at the journey's first action."""
+        connection = await ground.connect(self.url)
+        first, self.last = self.last + 1, self.last + number
+        await ground.put_in(connection, first, self.last, journey_id=journey_id, action_id=journey_id * 100)
+        if self.given.analyze:
+            await connection.execute("VACUUM ANALYZE", timeout=600)
         await connection.close()
 
-    each = SHARDS // CONNECTIONS
-    started = time.perf_counter()
-    await asyncio.gather(*(work(range(start, start + each)) for start in range(0, SHARDS, each)))
-    return time.perf_counter() - started
+    async def floor(self) -> float:
+        """Seconds of one statement over people that nothing else is done for."""
+        connection = await ground.connect(self.url)
+        begin = time.monotonic()
+        await connection.execute(_FLOOR, 6, 600, LATER, timeout=600)
+        seconds = time.monotonic() - begin
+        await connection.execute("DELETE FROM timers WHERE journey_id = 6")
+        await connection.close()
+        return seconds
 
+    async def journeys(self) -> None:
+        """The journeys of all mixes, and one for the floor."""
+        connection = await ground.connect(self.url)
+        for journey_id, actions in MIXES.values():
+            await ground.make_journey(connection, journey_id, actions)
+        await ground.make_journey(connection, 6, [WAIT, WAIT])
+        await connection.execute("UPDATE journeys SET status = 'Disabled' WHERE journey_id = 6")
+        await connection.close()
 
-async def compare(url: str, rounds: int, many: int, few: int) -> dict[str, object]:
-    """Both variants in each round: ours over `many` people, the other over `few`, which is slow enough."""
-    connection = await connect(url)
-    await connection.execute(SETUP)
-    ours, theirs = [], []
-    last = 0
-    for _ in range(rounds):
-        await prepare(connection, last + 1, last + many)
-        last += many
-        ours.append(many / await batches(url))
-        await prepare(connection, last + 1, last + few)
-        last += few
-        theirs.append(few / await one_by_one(url))
-    await connection.close()
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return {
-        "batches_per_second": statistics.median(ours),
-        "one_by_one_per_second": statistics.median(theirs),
-        "ratio": statistics.median(ratios),
-        "ratios": ratios,
-    }
-
-
-async def growth(url: str, sizes: list[int], sample: int) -> list[dict[str, float]]:
-    """Seconds for `sample` due people while ever more are parked for a year."""
-    connection = await connect(url)
-    await connection.execute(SETUP)
-    parked = last = 0
-    rows = []
-    for size in sizes:
-        first = last + 1
-        last += size - parked
-        await connection.execute(PEOPLE, first, last, timeout=1800)
-        await connection.execute(ENTER, first, last, 2, NOW, NOW + timedelta(days=365), timeout=1800)
-        await connection.execute(TIMERS, first, last, timeout=1800)
-        parked = size
-        await connection.execute("VACUUM ANALYZE", timeout=1800)
-        times = []
-        for _ in range(5):
-            await prepare(connection, last + 1, last + sample)
-            last += sample
-            times.append(await batches(url))
-        rows.append({"parked": size, "seconds": statistics.median(times)})
-    await connection.close()
-    return rows
+    def run(self) -> dict[str, object]:
+        """All rounds of all mixes."""
+        asyncio.run(self.journeys())
+        many, few = self.given.many, self.given.few
+        ours: dict[str, list[float]] = {name: [] for name in MIXES}
+        theirs: dict[str, list[float]] = {name: [] for name in MIXES}
+        floor: list[float] = []
+        with ground.workers() as pool:
+            for number in range(self.given.rounds + 1):
+                for name, (journey_id, actions) in MIXES.items():
+                    steps = len(actions) - 1
+                    asyncio.run(self.people(many, journey_id))
+                    mine = many * steps / ground.timed(pool, ground.by_engine, self.url)
+                    asyncio.run(self.people(few, journey_id))
+                    other = few * steps / ground.timed(pool, one_by_one, self.url)
+                    if number:  # the first round warms up
+                        ours[name].append(mine)
+                        theirs[name].append(other)
+                asyncio.run(self.people(many, 6))
+                seconds = asyncio.run(self.floor())
+                if number:
+                    floor.append(many / seconds)
+        result: dict[str, object] = {name: ground.compared(ours[name], theirs[name]) for name in MIXES}
+        return result | {"floor": ground.compared(ours["Wait"], floor)}
 
 
 def main() -> None:
-    """Print both tables and write the JSON beside them."""
+    """Print the table and write the JSON beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--many", type=int, default=50_000)
-    parser.add_argument("--few", type=int, default=2_000)
-    parser.add_argument("--sizes", default="10000,100000,1000000")
+    parser.add_argument("--many", type=int, default=20_000, help="people that the engine moves in a round")
+    parser.add_argument("--few", type=int, default=1_000, help="people that the other code moves in a round")
+    parser.add_argument("--analyze", action="store_true", help="VACUUM ANALYZE before each variant")
     given = parser.parse_args()
-    console = Console()
-    parameters = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
-    with tempfile.TemporaryDirectory() as folder:
-        with EmbeddedPostgres(Path(folder) / "data", parameters=parameters).own() as url:
-            asyncio.run(migrate(url))
-            compared = asyncio.run(compare(url, given.rounds, given.many, given.few))
-        with EmbeddedPostgres(Path(folder) / "more", parameters=parameters).own() as url:
-            asyncio.run(migrate(url))
-            grown = asyncio.run(growth(url, [int(size) for size in given.sizes.split(",")], 20_000))
-    table = Table("transitions a second", "median")
-    table.add_row("batches, two engines", f"{compared['batches_per_second']:,.0f}")
-    table.add_row("one person a transaction, eight connections", f"{compared['one_by_one_per_second']:,.0f}")
-    table.add_row("ratio", f"{compared['ratio']:.1f}x")
-    console.print(table)
-    table = Table("people parked", "seconds for 20,000 due", "against the first")
-    for row in grown:
-        table.add_row(f"{row['parked']:,}", f"{row['seconds']:.2f}", f"{row['seconds'] / grown[0]['seconds']:.2f}x")
-    console.print(table)
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "engine_steps.json").write_text(json.dumps({"compared": compared, "growth": grown}, indent=2))
+    with ground.database() as url:
+        result = Bench(url, given).run()
+    ground.publish(
+        "engine_steps",
+        "transitions a second",
+        ("actions", "engine, two workers", "one person a transaction", "ratio"),
+        [
+            ("Wait, against one statement doing only UPDATE and INSERT" if name == "floor" else name,
+             f"{each['ours']:,.0f}", f"{each['other']:,.0f}", f"{each['ratio']:.2f}x")
+            for name, each in result.items()
+        ],
+        result,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,0 +1,146 @@
+"""Enrollments a second from events: the engine's batches against one event a transaction, on the same schema."""
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+
+import asyncpg
+
+import engine_ground as ground
+from engine_ground import LATER, NOW
+
+WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
+_EVENTS = """
+INSERT INTO trigger_events (shard, owner_id, kind, list_id, subscriber_id, subject_id, occurred_at)
+SELECT n % 16, 1, 'Tag', 1, n, 1, $3 FROM generate_series($1::bigint, $2::bigint) n
+"""
+_ONE_EVENT = """
+DELETE FROM trigger_events WHERE ctid = (
+    SELECT ctid FROM trigger_events WHERE shard = $1 ORDER BY owner_id, event_id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING owner_id, kind, list_id, subscriber_id, subject_id, depth
+"""
+_JOURNEYS = """
+SELECT journey_id, first_action_id, trigger_parameters FROM journeys
+WHERE owner_id = $1 AND trigger = $2 AND status = 'Enabled' AND deleted_at IS NULL FOR SHARE
+"""
+_PERSON = "SELECT list_id, email_address FROM subscribers WHERE owner_id = $1 AND subscriber_id = $2"
+_ENTER = """
+INSERT INTO enrollments (owner_id, journey_id, list_id, subscriber_id, email_address, action_id, entered_at, due_at,
+                         depth, cause, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, '{"kind": "Tag"}', $7)
+ON CONFLICT (owner_id, journey_id, list_id, subscriber_id) WHERE state = 'active' DO NOTHING RETURNING enrollment_id
+"""
+_TIMER = "INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id) VALUES ($1, $2, $3, $4, $5)"
+_RUNNABLE = """
+INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (shard, journey_id) DO UPDATE
+SET next_due_at = least(runnable_journeys.next_due_at, excluded.next_due_at)
+"""
+_COUNT = """
+INSERT INTO entry_counts (journey_id, minute, entries) VALUES ($1, date_trunc('minute', $2::timestamptz), 1)
+ON CONFLICT (journey_id, minute) DO UPDATE SET entries = entry_counts.entries + 1
+"""
+
+
+async def _take_one(connection: asyncpg.Connection, shard: int) -> bool:
+    """One event, in one transaction; False: there is none."""
+    async with connection.transaction():
+        event = await connection.fetchrow(_ONE_EVENT, shard)
+        if event is None:
+            return False
+        owner = event["owner_id"]
+        for journey in await connection.fetch(_JOURNEYS, owner, event["kind"]):
+            if json.loads(journey["trigger_parameters"]).get("Trigger_TagID") != event["subject_id"]:
+                continue
+            person = await connection.fetchrow(_PERSON, owner, event["subscriber_id"])
+            entered = await connection.fetchval(
+                _ENTER, owner, journey["journey_id"], person["list_id"], event["subscriber_id"],
+                person["email_address"], journey["first_action_id"], LATER, event["depth"],
+            )  # fmt: skip
+            if entered is not None:
+                await connection.execute(_TIMER, shard, journey["journey_id"], LATER, owner, entered)
+                await connection.execute(_RUNNABLE, shard, journey["journey_id"], owner, LATER)
+                await connection.execute(_COUNT, journey["journey_id"], LATER)
+    return True
+
+
+async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    connections = [await ground.connect(url) for _ in range(ground.CONNECTIONS)]
+
+    async def work(connection: asyncpg.Connection, own: Sequence[int]) -> None:
+        for shard in own:
+            while await _take_one(connection, shard):
+                pass
+
+    begin = time.monotonic()
+    parts = [shards[number :: ground.CONNECTIONS] for number in range(ground.CONNECTIONS)]
+    await asyncio.gather(*(work(*each) for each in zip(connections, parts, strict=True)))
+    end = time.monotonic()
+    for connection in connections:
+        await connection.close()
+    return begin, end
+
+
+def one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """The others' way."""
+    return asyncio.run(_one_by_one(url, shards))
+
+
+async def _enroll(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    async with ground.an_engine(url) as engine:
+        begin = time.monotonic()
+        for shard in shards:
+            while await engine.enroll(shard):
+                pass
+        return begin, time.monotonic()
+
+
+def by_batches(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """Ours: batches of events, nobody stepping."""
+    return asyncio.run(_enroll(url, shards))
+
+
+async def _tell(url: str, first: int, last: int) -> None:
+    connection = await ground.connect(url)
+    await connection.execute(ground.PEOPLE, first, last, timeout=600)
+    await connection.execute(_EVENTS, first, last, NOW, timeout=600)
+    await connection.close()
+
+
+async def _make(url: str) -> None:
+    connection = await ground.connect(url)
+    await ground.make_journey(connection, 1, [WAIT], trigger="Tag", subject={"Trigger_TagID": 1})
+    await connection.close()
+
+
+def main() -> None:
+    """Print the table and write the JSON beside it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--many", type=int, default=20_000, help="events of a round of the engine")
+    parser.add_argument("--few", type=int, default=1_000, help="events of a round of the other code")
+    given = parser.parse_args()
+    ours, theirs, last = [], [], 0
+    with ground.database() as url, ground.workers() as pool:
+        asyncio.run(_make(url))
+        for number in range(given.rounds + 1):
+            for many, job, rates in ((given.many, by_batches, ours), (given.few, one_by_one, theirs)):
+                asyncio.run(_tell(url, last + 1, last + many))
+                last += many
+                seconds = ground.timed(pool, job, url)
+                if number:  # the first round warms up
+                    rates.append(many / seconds)
+    found = ground.compared(ours, theirs)
+    ground.publish(
+        "engine_enrolling",
+        "enrollments a second from events",
+        ("engine, two workers", "one event a transaction", "ratio"),
+        [(f"{found['ours']:,.0f}", f"{found['other']:,.0f}", f"{found['ratio']:.1f}x")],
+        found,
+    )
+
+
+if __name__ == "__main__":
+    main()

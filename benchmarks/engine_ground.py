@@ -1,0 +1,204 @@
+"""What the engine's benchmarks stand on: a PostgreSQL of their own, people to move, two workers, medians and tables."""
+
+import asyncio
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import make_url
+
+from journeys_api.clock import SetClock
+from journeys_api.db import make_engine, make_sessions
+from journeys_api.embedded import EmbeddedPostgres
+from journeys_api.engine.worker import Engine
+from journeys_api.migrate import migrate
+from journeys_api.models import SHARDS
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+"""When everybody is due."""
+LATER = NOW + timedelta(seconds=1)
+"""What the workers' clocks say."""
+WORKERS = 2
+CONNECTIONS = 4
+"""Of each worker that moves one person a transaction."""
+PARAMETERS = {"shared_buffers": "2GB", "max_wal_size": "8GB"}
+RESULTS = Path(__file__).parent / "results"
+
+_ACCOUNT = """
+INSERT INTO user_groups (group_id, group_name, permissions, created_at, updated_at) OVERRIDING SYSTEM VALUE
+VALUES (1, 'bench', '{*}', now(), now());
+INSERT INTO users (user_id, group_id, username, email_address, password_hash, created_at, updated_at)
+OVERRIDING SYSTEM VALUE VALUES (1, 1, 'bench', 'bench@example.com', '', now(), now());
+INSERT INTO lists (list_id, owner_id, name, created_at, updated_at) OVERRIDING SYSTEM VALUE
+VALUES (1, 1, 'bench', now(), now());
+INSERT INTO tags (tag_id, owner_id, list_id, name, created_at) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 'bench', now());
+INSERT INTO emails (email_id, owner_id, name, subject, created_at, updated_at) OVERRIDING SYSTEM VALUE
+VALUES (1, 1, 'bench', 'bench', now(), now());
+"""
+_JOURNEY = """
+INSERT INTO journeys (journey_id, owner_id, name, trigger, trigger_parameters, status, first_action_id, created_at,
+                      updated_at)
+OVERRIDING SYSTEM VALUE VALUES ($1, 1, 'bench', $2, $3, 'Enabled', $4, now(), now())
+"""
+_ACTION = """
+INSERT INTO journey_actions (action_id, owner_id, journey_id, order_no, action, parameters, is_published,
+                             next_action_id, true_action_id, false_action_id, created_at)
+OVERRIDING SYSTEM VALUE VALUES ($1, 1, $2, $1, $3, $4, true, $5, $5, $5, now())
+"""
+PEOPLE = """
+INSERT INTO subscribers (subscriber_id, owner_id, list_id, email_address, status, created_at, updated_at)
+OVERRIDING SYSTEM VALUE
+SELECT n, 1, 1, 'p' || n || '@example.com', 'Subscribed', now(), now() FROM generate_series($1::bigint, $2::bigint) n
+"""
+_ENTER = """
+INSERT INTO enrollments (enrollment_id, owner_id, journey_id, list_id, subscriber_id, email_address, action_id,
+                         entered_at, due_at, seq, cause, created_at)
+OVERRIDING SYSTEM VALUE
+SELECT n, 1, $3, 1, n, 'p' || n || '@example.com', $4, $6, $5, 1, '{"kind": "Manual"}', $6
+FROM generate_series($1::bigint, $2::bigint) n
+"""
+_TIMERS = """
+INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
+SELECT subscriber_id % 16, journey_id, due_at, owner_id, enrollment_id FROM enrollments
+WHERE owner_id = 1 AND enrollment_id BETWEEN $1 AND $2
+"""
+_ROUND = """
+INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at)
+SELECT n, $1, 1, $2 FROM generate_series(0, 15) n
+ON CONFLICT (shard, journey_id) DO UPDATE SET next_due_at = least(runnable_journeys.next_due_at, excluded.next_due_at)
+"""
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """A bare connection."""
+    return await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+@contextmanager
+def database(name: str = "data", **parameters: str) -> Iterator[str]:
+    """An empty installation on a PostgreSQL of its own; its address."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedPostgres(Path(folder) / name, parameters=PARAMETERS | parameters).own() as url,
+    ):
+        asyncio.run(migrate(url))
+        asyncio.run(_make_account(url))
+        yield url
+
+
+async def _make_account(url: str) -> None:
+    connection = await connect(url)
+    await connection.execute(_ACCOUNT)
+    await connection.close()
+
+
+async def make_journey(
+    connection: asyncpg.Connection,
+    journey_id: int,
+    actions: Sequence[tuple[str, Mapping[str, object]]],
+    *,
+    trigger: str = "Manual",
+    subject: Mapping[str, object] | None = None,
+) -> int:
+    """An enabled journey of these actions, one after the other, with ids from 100 × the journey's on; its first."""
+    first = journey_id * 100
+    await connection.execute(_JOURNEY, journey_id, trigger, json.dumps(subject or {}), first)
+    for place, (action, parameters) in enumerate(actions):
+        following = first + place + 1 if place + 1 < len(actions) else None
+        await connection.execute(_ACTION, first + place, journey_id, action, json.dumps(parameters), following)
+    return first
+
+
+async def put_in(
+    connection: asyncpg.Connection,
+    first: int,
+    last: int,
+    *,
+    journey_id: int,
+    action_id: int,
+    due_at: datetime = NOW,
+) -> None:
+    """People first … last come to be, and stand at an action."""
+    for statement, parameters in (
+        (PEOPLE, (first, last)),
+        (_ENTER, (first, last, journey_id, action_id, due_at, NOW - timedelta(days=1))),
+        (_TIMERS, (first, last)),
+        (_ROUND, (journey_id, due_at)),
+    ):
+        await connection.execute(statement, *parameters, timeout=3600)
+
+
+Job = Callable[[str, Sequence[int]], tuple[float, float]]
+"""Address, shards → when it began and when it was done, by the monotonic clock."""
+
+
+@contextmanager
+def workers() -> Iterator[ProcessPoolExecutor]:
+    """Processes that are there already when something is timed."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(WORKERS, mp_context=context) as pool:
+        for each in [pool.submit(time.sleep, 0.5) for _ in range(WORKERS)]:
+            each.result()
+        yield pool
+
+
+def timed(pool: ProcessPoolExecutor, job: Job, url: str) -> float:
+    """Seconds that the workers need for a job, each with its part of the shards."""
+    parts = [list(range(number, SHARDS, WORKERS)) for number in range(WORKERS)]
+    spans = [each.result() for each in [pool.submit(job, url, part) for part in parts]]
+    return max(end for _, end in spans) - min(begin for begin, _ in spans)
+
+
+@asynccontextmanager
+async def an_engine(url: str) -> AsyncIterator[Engine]:
+    """An engine with its clock at `LATER`, connected."""
+    pool = make_engine(url, pool_size=1, statement_timeout=timedelta(minutes=5))
+    async with pool.connect():
+        pass
+    yield Engine(make_sessions(pool), clock=SetClock(LATER))
+    await pool.dispose()
+
+
+def by_engine(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """Ours: turns until nothing is left."""
+    return asyncio.run(_by_engine(url, shards))
+
+
+async def _by_engine(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    async with an_engine(url) as engine:
+        begin = time.monotonic()
+        for shard in shards:
+            while await engine.turn(shard):
+                pass
+        return begin, time.monotonic()
+
+
+def compared(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
+    """Medians, and the median of the rounds' ratios."""
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+    return {
+        "ours": statistics.median(ours),
+        "other": statistics.median(theirs),
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }
+
+
+def publish(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], result: object) -> None:
+    """Print a table and keep the figures."""
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2))
