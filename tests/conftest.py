@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ async def settings(make_database: Any, template: str) -> Settings:
         secret_key=SecretStr(SECRET_KEY),
         public_url="http://journeys.test",
         rate_limits="off",
+        # a loaded machine is no database that is away
+        tracking_patience=timedelta(seconds=30),
     )
 
 

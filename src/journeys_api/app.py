@@ -32,7 +32,7 @@ from journeys_api.migrate import schema_is_current
 from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
 from journeys_api.tracking.collector import add_collector
-from journeys_api.tracking.pages import add_pages
+from journeys_api.tracking.doors import Tracking
 from journeys_api.work import Worker
 
 log = structlog.get_logger()
@@ -76,6 +76,7 @@ class Application:
             metrics=self.metrics,
         )
         self._clock = clock
+        self._tracking = Tracking(settings, sessions=self.sessions, rate_limits=self.rate_limits, clock=clock)
         self._draining = False
         self._worker = Worker(settings) if with_worker else None
         self._pages = self._make_pages()
@@ -91,7 +92,8 @@ class Application:
         self._draining = True
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Finish what visitors were promised and give back the connections."""
+        await self._tracking.writer.close()
         self.rate_limits.close()
         await self.engine.dispose()
 
@@ -111,6 +113,7 @@ class Application:
         async def lifespan(_: FastAPI) -> AsyncIterator[None]:
             if self.settings.rate_limits == "off":
                 log.warning("rate_limits_off")
+            self._tracking.writer.start()
             stop = asyncio.Event()
             working = asyncio.create_task(self._worker.run(stop)) if self._worker is not None else None
             yield
@@ -120,14 +123,7 @@ class Application:
             await self.close()
 
         pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, openapi_url=None)
-        assert self.settings.secret_key is not None
-        add_pages(
-            pages,
-            sessions=self.sessions,
-            clock=self._clock,
-            key=self.settings.secret_key.get_secret_value().encode(),
-            body_seconds=self.settings.body_timeout.total_seconds(),
-        )
+        self._tracking.add_to(pages)
         assert self.settings.secret_key is not None
         add_collector(
             pages,
@@ -169,7 +165,7 @@ class Application:
                 if not any(self.principals.is_admin_key(key) for key in (*found.admin_keys, *found.keys)):
                     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
             progress = self._worker.progress() if self._worker is not None else None
-            exposition = self.metrics.exposition(await self._queue_depth(), progress)
+            exposition = self.metrics.exposition(await self._queue_depth(), progress, self._tracking.writer)
             return Response(exposition, media_type=CONTENT_TYPE_LATEST)
 
         return pages

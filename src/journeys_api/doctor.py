@@ -105,7 +105,7 @@ _LOOKS = (
         "deliveries_overdue",
         "Messages that were to be sent and were not tried: is a worker running, is the other side slow?",
         "SELECT k.kind AS what, owed.messages AS count "
-        "FROM (VALUES ('mail'), ('confirmation'), ('sms'), ('webhook')) AS k(kind) CROSS JOIN LATERAL ("
+        "FROM (VALUES ('mail'), ('confirmation'), ('forward'), ('sms'), ('webhook')) AS k(kind) CROSS JOIN LATERAL ("
         "SELECT count(*) AS messages FROM (SELECT FROM deliveries d WHERE d.kind = k.kind AND d.state = 'pending' "
         "AND d.next_attempt_at < :before LIMIT :most) AS few) AS owed WHERE owed.messages > 0",
     ),

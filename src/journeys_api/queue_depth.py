@@ -21,13 +21,14 @@ SELECT
         ) AS due
         WHERE r.next_due_at <= now() LIMIT {COUNTED_AT_MOST}
     ) AS people) AS people_due,
+    (SELECT count(*) FROM (SELECT FROM tracking_hits LIMIT {COUNTED_AT_MOST}) AS hits) AS hits_waiting,
     (SELECT json_object_agg(kind, json_build_array(
         (SELECT count(*) FROM (
             SELECT FROM deliveries d WHERE d.kind = k.kind AND d.state = 'pending' LIMIT {COUNTED_AT_MOST}
         ) AS owed),
         (SELECT greatest(0, extract(epoch FROM now() - d.next_attempt_at)) FROM deliveries d
          WHERE d.kind = k.kind AND d.state = 'pending' ORDER BY d.next_attempt_at LIMIT 1)
-    )) FROM (VALUES ('mail'), ('confirmation'), ('sms'), ('webhook')) AS k(kind)) AS deliveries
+    )) FROM (VALUES ('mail'), ('confirmation'), ('forward'), ('sms'), ('webhook')) AS k(kind)) AS deliveries
 """  # noqa: S608 (a constant of ours)
 )
 
@@ -38,6 +39,8 @@ class QueueDepth:
 
     events_waiting: int
     people_due: int
+    hits_waiting: int
+    """Visits of tracked links that are not judged yet."""
     deliveries_pending: Mapping[str, int]
     """By kind; those whose next attempt is in the future among them."""
     deliveries_oldest_seconds: float
@@ -50,6 +53,7 @@ async def queue_depth(session: AsyncSession) -> QueueDepth:
     return QueueDepth(
         events_waiting=row.events_waiting,
         people_due=row.people_due,
+        hits_waiting=row.hits_waiting,
         deliveries_pending={kind: pending for kind, (pending, _) in row.deliveries.items()},
         deliveries_oldest_seconds=max(float(oldest or 0) for _, oldest in row.deliveries.values()),
     )

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     """Comma list of addresses or networks whose `X-Forwarded-For` is believed; empty: nobody's."""
 
+    click_parameter: str = Field(default="", pattern=r"^[A-Za-z0-9_.~-]{0,64}$")
+    """The name of a parameter by which links in mails tell their target which message led there; empty: none."""
+
+    tracking_patience: Duration = timedelta(seconds=0.5)
+    """How long the visitor of a tracked link waits for the database; then the visit is kept in the data directory."""
+
     session_lifetime: Duration = timedelta(days=30)
     """How long a login session lives."""
 

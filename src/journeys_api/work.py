@@ -52,7 +52,7 @@ class Progress:
     taken_timers: int
     job_turns: int
     attempts: Mapping[str, int]
-    """By kind of delivery; mails of confirmation count as `mail`."""
+    """By kind of delivery; mails of confirmation and those sent on count as `mail`."""
     judged_hits: int
     """Visits of tracked links."""
 
@@ -102,7 +102,7 @@ class Worker:
         self.senders: Sequence[Sender] = [
             Sender(
                 self.sessions,
-                [DeliveryKind.CONFIRMATION, DeliveryKind.MAIL],
+                [DeliveryKind.CONFIRMATION, DeliveryKind.FORWARD, DeliveryKind.MAIL],
                 Mails(self._mailer, links, remote, message_id_key=key),
                 mail_pace,
                 clock=self._clock,

@@ -54,6 +54,7 @@ async def test_a_body_behind_an_address_is_fetched_and_personalized(
             address,
             FetchURL=html.url(path="/page?list=%List:Name%&who={{ Subscriber:EmailAddress }}"),
             FetchPlainURL=text.url(path="/plain"),
+            OpenTracking=False,
         )
         await work.run()
 

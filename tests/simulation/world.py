@@ -153,7 +153,9 @@ def sender_of(
     remote = RemoteContents(Egress(allow_private=False))
     mails = Mails(mailer, Links(key, public_url=settings.links_url), remote, message_id_key=key)
     pace = Pace(64, 64, lease=timedelta(minutes=12))
-    return kind(sessions, [DeliveryKind.CONFIRMATION, DeliveryKind.MAIL], mails, pace, clock=clock)
+    return kind(
+        sessions, [DeliveryKind.CONFIRMATION, DeliveryKind.FORWARD, DeliveryKind.MAIL], mails, pace, clock=clock
+    )
 
 
 @asynccontextmanager

@@ -15,7 +15,13 @@ from tests.subscribers.people import IP, LARGEST_ID, anonymous, create, get, mak
 
 ANN = "ann@example.com"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-ACT = {Kind.CONFIRM: "Act=confirm", Kind.REJECT: "Act=reject", Kind.UNSUBSCRIBE: "Act=unsubscribe"}
+ACT = {
+    Kind.CONFIRM: "Act=confirm",
+    Kind.REJECT: "Act=reject",
+    Kind.UNSUBSCRIBE: "Act=unsubscribe",
+    Kind.SUPPRESS: "Act=suppress",
+    Kind.REPORT_ABUSE: "Act=report_abuse",
+}
 
 
 def link(client: Client, kind: Kind, list_id: int, subscriber_id: int) -> str:
@@ -257,7 +263,20 @@ async def test_forged_links_and_links_to_what_is_gone_lead_nowhere(api: Client) 
     gone = [link(api, kind, list_id, LARGEST_ID) for kind in ACT]
     no_list = [link(api, kind, LARGEST_ID, ann) for kind in ACT]
 
-    for url in (changed, other_kind, good + "A", "/t/c/x", "/t/z/x", "/t/o/x", "/t/c/%00", "/t/c/%FF", *no_list):
+    for url in (
+        changed,
+        other_kind,
+        good + "A",
+        "/t/c/x",
+        "/t/z/x",
+        "/t/k/x",
+        "/t/b/x",
+        "/t/f/x",
+        "/t/p/x",
+        "/t/c/%00",
+        "/t/c/%FF",
+        *no_list,
+    ):
         assert (await api.http.get(url)).status_code == 404, url
     for url in (changed, other_kind, *gone[:2], *no_list[:2]):
         content = "Act=confirm&List-Unsubscribe=One-Click" if "/c/" in url else "Act=reject"

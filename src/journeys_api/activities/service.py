@@ -81,6 +81,15 @@ async def record_facts(session: AsyncSession, facts: Sequence[Fact], *, now: dat
     return counted
 
 
+async def has_happened(session: AsyncSession, fact: Fact) -> bool:
+    """Whether something of that kind counts for the message already; False as well when there is no such message.
+
+    The message is locked until the transaction ends.
+    """
+    messages = await queries.lock_messages(session, [(fact.owner_id, fact.delivery_id)])
+    return any(message.activity & fact.kind.bit for message in messages.values())
+
+
 class _Batch:
     """What a set of facts comes to."""
 

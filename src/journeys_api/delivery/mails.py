@@ -4,45 +4,28 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.delivery import personalization
-from journeys_api.delivery.contexts import Audience, Values, load_audience
+from journeys_api.delivery.contexts import Audience, load_audience
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, Mailer
+from journeys_api.delivery.forwarded_mails import as_forwarded
+from journeys_api.delivery.mail_contents import Contents, by_id
+from journeys_api.delivery.mail_tracking import MailTracking, tracking_of
 from journeys_api.delivery.messages import Mail, envelope_for
 from journeys_api.delivery.outcomes import Ending, Outcome
-from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge, Template
+from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.delivery.sending import Attempt
-from journeys_api.emails.content import bodies_of
 from journeys_api.journeys.action_types import Person, SendEmailParameters
-from journeys_api.models import (
-    DeliveryKind,
-    DomainStatus,
-    Email,
-    JourneyAction,
-    SenderDomain,
-    Subscriber,
-)
+from journeys_api.models import DeliveryKind, DomainStatus, Email, JourneyAction, SenderDomain, Subscriber
 from journeys_api.tracking.links import Links
 
-CONFIRMATION = """\
-Please confirm your subscription to {{ List:Name }}:
-
-{{{ Link:Confirm }}}
-
-If you did not ask for it, do nothing, or say so here:
-
-{{{ Link:Reject }}}
-"""
-"""What a double opt-in list without an email of its own sends; plain text."""
 CONFIRMATION_SUBJECT = "Please confirm your subscription"
-MOST_TEMPLATES = 2000
 MAILS_IN_A_ROW = 8
 
 
@@ -65,17 +48,17 @@ class Mails:
         self._links = links
         self._remote = remote
         self._message_id_key = message_id_key
-        self._templates: dict[str, Template] = {}
+        self._contents = Contents(links)
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each mail, or why it never can be made."""
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
-        emails = await _by_id(session, Email, Email.email_id, {row.email_id for row in rows})
-        actions = await _by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id for row in rows})
+        emails = await by_id(session, Email, Email.email_id, {row.email_id for row in rows})
+        actions = await by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id for row in rows})
         parameters = {
             action_id: SendEmailParameters.model_validate(action.parameters) for action_id, action in actions.items()
         }
-        domains = await _by_id(
+        domains = await by_id(
             session, SenderDomain, SenderDomain.domain_id, {each.sender_domain_id for each in parameters.values()}
         )
         prepared: dict[int, Attempt | Outcome] = {}
@@ -88,8 +71,9 @@ class Mails:
                     raise InvalidMail("the subscriber is gone")
                 email = emails.get(row.email_id)
                 chosen = parameters.get(row.action_id)
-                _check_domain(row, chosen, domains)
-                prepared[row.delivery_id] = self._attempt(row, subscriber, audience, email, chosen)
+                domain = _checked_domain(row, chosen, domains)
+                tracking = tracking_of(self._links, row, email, domain)
+                prepared[row.delivery_id] = self._attempt(row, subscriber, audience, email, chosen, tracking)
             except (InvalidMail, RenderingTooLarge) as error:
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
         return prepared
@@ -101,25 +85,22 @@ class Mails:
         audience: Audience,
         email: Email | None,
         chosen: SendEmailParameters | None,
+        tracking: MailTracking,
     ) -> Attempt:
         is_confirmation = row.kind == DeliveryKind.CONFIRMATION.value
         if email is not None and (email.owner_id != row.owner_id or email.deleted_at is not None):
             email = None
         if email is None and not is_confirmation:
             raise InvalidMail("the email is gone")
-        values = audience.values(subscriber)
-        user = audience.users[row.owner_id][0]
-        context = Context(
-            now=row.claimed_at,
-            time_zone=user.time_zone,
-            seed=row.delivery_id,
-            values={**values, **self._of_delivery(row)},
-        )
+        context = self._contents.context(row, subscriber, audience)
         sender = _sender(email, chosen, audience, subscriber)
-        bodies = self._bodies(email)
+        bodies = self._contents.bodies(email)
 
         def envelope(bodies: Bodies, context: Context) -> Envelope:
-            mail = self._compose(row, subscriber, email, sender, bodies, context)
+            mail = self._compose(row, email, sender, bodies, context)
+            mail = replace(mail, html=tracking.html(mail.html), text=tracking.text(mail.text))
+            if row.kind == DeliveryKind.FORWARD.value:
+                mail = as_forwarded(mail, by=subscriber.email_address)
             return envelope_for(mail, mail_from=mail.from_email)
 
         if bodies.is_remote:
@@ -147,27 +128,20 @@ class Mails:
 
         return attempt
 
-    def _compose(
-        self,
-        row: Row[Any],
-        subscriber: Subscriber,
-        email: Email | None,
-        sender: _Sender,
-        bodies: Bodies,
-        context: Context,
-    ) -> Mail:
-        unsubscribe = None if row.kind == DeliveryKind.CONFIRMATION.value else self._links.unsubscribe(row)
+    def _compose(self, row: Row[Any], email: Email | None, sender: _Sender, bodies: Bodies, context: Context) -> Mail:
+        unsubscribe = self._links.unsubscribe(row) if row.kind == DeliveryKind.MAIL.value else None
 
         def filled(template: str, mode: Mode = Mode.HEADER) -> str:
-            return self._template(template).render(context, mode=mode)
+            return self._contents.template(template).render(context, mode=mode)
 
         from_email = filled(sender.email)
+        message_id = self._message_id(row, from_email)
         return Mail(
-            message_id=self._message_id(row, from_email),
+            message_id=message_id,
             from_name=filled(sender.name),
             from_email=from_email,
             to_name="",
-            to_email=subscriber.email_address,
+            to_email=row.email_address,
             subject=filled(email.subject if email is not None else CONFIRMATION_SUBJECT),
             date=row.claimed_at,
             html=bodies.html.render(context, mode=Mode.HTML) or None,
@@ -178,21 +152,8 @@ class Mails:
             bcc=tuple(filled(each) for each in sender.bcc),
             list_unsubscribe_url=unsubscribe,
             one_click=unsubscribe is not None,
+            extra_headers={"X-MessageID": message_id.partition("@")[0]},
         )
-
-    def _of_delivery(self, row: Row[Any]) -> Values:
-        """The namespaces that only this message has."""
-        return {
-            "Journey": {"JourneyID": row.journey_id, "ActionID": row.action_id},
-            "Action": {"ActionID": row.action_id},
-            "Entry": {"EntryID": row.enrollment_id},
-            "Event": row.payload.get("Event", {}),
-            "Link": {
-                "Unsubscribe": lambda: self._links.unsubscribe(row),
-                "Confirm": lambda: self._links.confirm(row),
-                "Reject": lambda: self._links.reject(row),
-            },
-        }
 
     def _message_id(self, row: Row[Any], from_email: str) -> str:
         """The same at every attempt, and not to be guessed: bounces are matched by it."""
@@ -201,43 +162,13 @@ class Mails:
         host = domain if domain.isascii() and "." in domain else urlsplit(self._links.public_url).hostname
         return f"{row.delivery_id}.{mac}@{host or 'localhost'}"
 
-    def _bodies(self, email: Email | None) -> Bodies:
-        """The texts of an email, or of our own that asks for a confirmation; what its type does not have is empty."""
-        if email is None:
-            return Bodies(html=self._template(""), text=self._template(CONFIRMATION))
-        html, plain = bodies_of(email)
-        if not any((html.text, html.url, plain.text, plain.url)):
-            raise InvalidMail("the email has no content")
-        return Bodies(
-            html=self._template(html.text),
-            text=self._template(plain.text),
-            html_url=self._template(html.url) if html.url else None,
-            text_url=self._template(plain.url) if plain.url else None,
-            lines=(self._template(email.subject), self._template(email.pre_header_text)),
-        )
 
-    def _template(self, text: str) -> Template:
-        """The parsed text; one is kept for each text in use."""
-        known = self._templates.get(text)
-        if known is None:
-            if len(self._templates) >= MOST_TEMPLATES:
-                self._templates.clear()
-            known = self._templates[text] = personalization.compile(text)
-        return known
-
-
-async def _by_id(session: AsyncSession, model: Any, column: Any, ids: set[Any]) -> dict[int, Any]:
-    wanted = [each for each in ids if isinstance(each, int) and each]
-    if not wanted:
-        return {}
-    statement = select(model).where(column.in_(wanted)).execution_options(populate_existing=True)
-    return {getattr(each, column.key): each for each in await session.scalars(statement)}
-
-
-def _check_domain(row: Row[Any], chosen: SendEmailParameters | None, domains: Mapping[int, SenderDomain]) -> None:
-    """A chosen sender domain must be the account's and enabled (rulings 6)."""
+def _checked_domain(
+    row: Row[Any], chosen: SendEmailParameters | None, domains: Mapping[int, SenderDomain]
+) -> SenderDomain | None:
+    """The chosen sender domain, which must be the account's and enabled (rulings 6)."""
     if chosen is None or not chosen.sender_domain_id:
-        return
+        return None
     domain = domains.get(chosen.sender_domain_id)
     if domain is None or domain.owner_id != row.owner_id or domain.status is not DomainStatus.ENABLED:
         raise InvalidMail("the sender domain is not enabled")
@@ -245,6 +176,7 @@ def _check_domain(row: Row[Any], chosen: SendEmailParameters | None, domains: Ma
     at = (sender or "").rpartition("@")[2].lower()
     if sender and at != domain.name.lower() and not at.endswith(f".{domain.name.lower()}"):
         raise InvalidMail("the sender is not of the chosen sender domain")
+    return domain
 
 
 def _sender(

@@ -166,9 +166,13 @@ def with_pre_header(document: str, pre_header: str) -> str:
     shown = pre_header.strip()
     if not shown:
         return document
-    hidden = f'<div style="{_PRE_HEADER_STYLE}">{html.escape(shown)}</div>'
+    return at_start_of_body(document, f'<div style="{_PRE_HEADER_STYLE}">{html.escape(shown)}</div>')
+
+
+def at_start_of_body(document: str, fragment: str) -> str:
+    """The HTML with a piece put behind `<body>`, or where that tag would stand."""
     place = _start_of_body(document)
-    return f"{document[:place]}{hidden}{document[place:]}"
+    return f"{document[:place]}{fragment}{document[place:]}"
 
 
 def _start_of_body(document: str) -> int:

@@ -42,21 +42,25 @@ WITH picked AS MATERIALIZED (
       AND destination <> ALL(CAST(:busy AS text[]))
     ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
-    SELECT d.delivery_id, s.email_address, CASE
+    SELECT d.delivery_id, t.email_address, CASE
         WHEN s.subscriber_id IS NULL THEN 'the subscriber is gone'
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
         WHEN d.kind = 'confirmation' AND s.status <> 'Opt-In Pending' THEN 'not pending any more'
         WHEN d.kind = 'mail' AND s.status <> 'Subscribed' THEN 'not subscribed'
         WHEN d.kind IN ('mail', 'confirmation') AND s.bounce_type = 'Hard' THEN 'hard bounced'
-        WHEN d.kind IN ('mail', 'confirmation') AND EXISTS (
-            SELECT FROM suppressions x WHERE x.email_address = lower(s.email_address)
+        WHEN d.kind IN ('mail', 'confirmation', 'forward') AND EXISTS (
+            SELECT FROM suppressions x WHERE x.email_address = lower(t.email_address)
             AND x.owner_id IN (0, d.owner_id) AND x.list_id IN (0, d.list_id)
         ) THEN 'suppressed'
     END AS why_not
     FROM picked JOIN deliveries d USING (delivery_id)
     LEFT JOIN journeys j ON j.journey_id = d.journey_id
     LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
+    -- what is sent on goes to somebody else
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN d.kind = 'forward' THEN d.payload ->> 'To' ELSE s.email_address END AS email_address
+    ) AS t
 )
 UPDATE deliveries d SET
     state = CASE WHEN why_not IS NULL THEN 'sending' WHEN why_not = 'held' THEN 'held' ELSE 'withdrawn' END,
@@ -146,7 +150,7 @@ def _next(finished: Finished, now: datetime) -> _Next:
 
 def retry_at(kind: str, *, attempts: int, created_at: datetime, now: datetime) -> datetime | None:
     """When a delivery that failed its n-th attempt is tried again; None: never (rulings 7)."""
-    if kind in (DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value):
+    if kind in (DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value, DeliveryKind.FORWARD.value):
         again = now + (MAIL_LADDER[attempts - 1] if attempts <= len(MAIL_LADDER) else MAIL_STEP)
         return again if again <= created_at + MAIL_LIFETIME else None
     return now + HTTP_LADDER[attempts - 1] if attempts <= len(HTTP_LADDER) else None
@@ -227,7 +231,7 @@ async def next_attempt(session: AsyncSession) -> datetime | None:
             "SELECT min(next_attempt_at) FROM ("
             "  SELECT (SELECT next_attempt_at FROM deliveries d WHERE d.kind = k.kind AND d.state = 'pending'"
             "          ORDER BY next_attempt_at LIMIT 1) AS next_attempt_at"
-            "  FROM (VALUES ('mail'), ('confirmation'), ('sms'), ('webhook')) AS k(kind)) AS each_kind"
+            "  FROM (VALUES ('mail'), ('confirmation'), ('forward'), ('sms'), ('webhook')) AS k(kind)) AS each_kind"
         )
     )
     return found if isinstance(found, datetime) else None

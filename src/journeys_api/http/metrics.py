@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from journeys_api.queue_depth import QueueDepth
+from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.work import Progress
 
 
@@ -37,16 +38,19 @@ class Metrics:
         children[0].inc()
         children[1].observe(seconds)
 
-    def exposition(self, depth: QueueDepth | None, progress: Progress | None) -> bytes:
+    def exposition(self, depth: QueueDepth | None, progress: Progress | None, visits: HitWriter | None = None) -> bytes:
         """The text that Prometheus reads.
 
         Args:
             depth: None: the database did not say; `journeys_queues_readable` is 0 then, and the gauges are absent: a
                 0 would say that all is done.
             progress: of the worker in this process; None: it has none.
+            visits: of tracked links, in this process; None: it has no doors.
         """
         now = CollectorRegistry()
-        now.register(_Families([*_of_queues(depth), *(_of_worker(progress) if progress is not None else ())]))
+        of_worker = _of_worker(progress) if progress is not None else ()
+        of_visits = _of_visits(visits) if visits is not None else ()
+        now.register(_Families([*_of_queues(depth), *of_worker, *of_visits]))
         return generate_latest(self.registry) + generate_latest(now)
 
 
@@ -72,6 +76,10 @@ def _of_queues(depth: QueueDepth | None) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "journeys_people_due", "People in enabled journeys whose next step is due, at most 100001",
         value=depth.people_due,
+    )  # fmt: skip
+    yield GaugeMetricFamily(
+        "journeys_hits_unjudged", "Visits of tracked links that no worker has judged yet, at most 100001",
+        value=depth.hits_waiting,
     )  # fmt: skip
     pending = GaugeMetricFamily(
         "journeys_deliveries_pending", "Messages owed and not sent yet, each kind at most 100001", labels=["kind"]
@@ -101,3 +109,18 @@ def _of_worker(progress: Progress) -> Iterator[Metric]:
     for kind, count in progress.attempts.items():
         attempts.add_metric([kind], count)
     yield attempts
+
+
+def _of_visits(visits: HitWriter) -> Iterator[Metric]:
+    kept = CounterMetricFamily("journeys_hits", "Visits of tracked links, by what became of them", labels=["kept"])
+    tally = visits.tally
+    for where, count in (("database", tally.written), ("disk", tally.spooled), ("nowhere", tally.lost)):
+        kept.add_metric([where], count)
+    yield kept
+    yield CounterMetricFamily(
+        "journeys_hits_replayed", "Visits that were on disk and that this process brought in", value=tally.replayed
+    )
+    yield GaugeMetricFamily(
+        "journeys_hits_waiting", "Visits whose visitors this process has not answered yet", value=visits.waiting
+    )
+    yield GaugeMetricFamily("journeys_hits_spool_bytes", "What lies on disk", value=visits.spooled_bytes)

@@ -10,7 +10,14 @@ from journeys_api.models.accounts import (
     User,
     UserGroup,
 )
-from journeys_api.models.activities import ActivityKind, MessageActivity, MessageTouch, SpooledFile, TrackingHit
+from journeys_api.models.activities import (
+    ActivityKind,
+    HitWriterState,
+    MessageActivity,
+    MessageTouch,
+    SpooledFile,
+    TrackingHit,
+)
 from journeys_api.models.audience import (
     BounceType,
     CustomField,
@@ -82,6 +89,7 @@ __all__ = [
     "EntryCount",
     "GatewayStatus",
     "GlobalValues",
+    "HitWriterState",
     "InboundEvent",
     "InboundWebhook",
     "InboundWebhookDay",

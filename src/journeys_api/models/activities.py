@@ -37,7 +37,7 @@ class TrackingHit(Base):
 
     __tablename__ = "tracking_hits"
     __table_args__ = (
-        CheckConstraint("kind IN ('opened', 'clicked')", name="kind_known"),
+        CheckConstraint("kind IN ('opened', 'clicked', 'browser_viewed')", name="kind_known"),
         # other clicks of the same message
         Index("ix_tracking_hits_delivery_id", "owner_id", "delivery_id"),
     )
@@ -47,7 +47,7 @@ class TrackingHit(Base):
     delivery_id: Mapped[int]
     kind: Mapped[str]
     target: Mapped[str] = mapped_column(server_default=text("''"))
-    """Where a click went to."""
+    """Where a click went to; empty for the others."""
     automated: Mapped[str | None]
     """Why the visitor is taken for a machine; None: for a person, so far."""
     ip_address: Mapped[str] = mapped_column(server_default=text("''"))
@@ -62,6 +62,16 @@ class SpooledFile(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     replayed_at: Mapped[datetime]
+
+
+class HitWriterState(Base):
+    """A process that writes hits: what it has committed, for when it did not hear the answer."""
+
+    __tablename__ = "hit_writers"
+
+    writer: Mapped[str] = mapped_column(primary_key=True)
+    last_batch: Mapped[int]
+    written_at: Mapped[datetime]
 
 
 class MessageActivity(Base):
@@ -91,7 +101,7 @@ class MessageActivity(Base):
     """The recipient's, in lower case."""
     revenue_cents: Mapped[int] = mapped_column(server_default=text("0"))
     detail: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
-    """`target`, `ip`, `user_agent` of a visit; `conversion_id`, `currency` of a conversion; `type`, `status`,
+    """`target`, `ip`, `user_agent`, `proxy` of a visit; `conversion_id`, `currency` of a conversion; `type`, `status`,
     `diagnostic` of a bounce."""
 
 

@@ -22,6 +22,9 @@ class DeliveryKind(StrEnum):
     MAIL = "mail"
     CONFIRMATION = "confirmation"
     """The mail that asks a new subscriber of a double opt-in list to confirm; of no journey."""
+    FORWARD = "forward"
+    """A mail of a journey that its recipient sends on to a friend; of no journey itself. `payload` says to whom (`To`)
+    and which delivery it was (`Forwarded`)."""
     SMS = "sms"
     WEBHOOK = "webhook"
 

@@ -1,4 +1,6 @@
-"""What people do by the links in their mails: confirm a subscription, reject it, leave a list. Each may be repeated."""
+"""What people do by the links in their mails: confirm a subscription, reject it, leave a list, leave it for good, say
+that a mail was not wanted. Each may be repeated.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
-from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus
+from journeys_api.models import Subscriber, SubscriberList, SubscriptionStatus, SuppressionSource
 from journeys_api.subscribers import queries, subscriptions
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound, WrongConfirmationCode
 from journeys_api.subscribers.service import find_subscriber
 from journeys_api.subscribers.subscriptions import Leaving
+from journeys_api.suppressions import service as suppressions
+from journeys_api.suppressions.service import SYSTEM_WIDE
 
 
 async def opt_in(
@@ -104,6 +108,67 @@ async def unsubscribe_by_link(
         ListNotFound, SubscriberNotFound: the person is not on the list any more.
     """
     found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    await _leave(session, found, subscriber, ip_address=ip_address, now=now)
+    return found
+
+
+async def suppress_by_link(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+) -> SubscriberList:
+    """As `unsubscribe_by_link`, and nobody on this server writes to the address any more.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+
+    Source: AC 7.5, `Link:Suppression`.
+    """
+    return await _leave_for_good(
+        session,
+        owner_id=owner_id,
+        list_id=list_id,
+        subscriber_id=subscriber_id,
+        source=SuppressionSource.UNSUBSCRIBE,
+        ip_address=ip_address,
+        now=now,
+    )
+
+
+async def complain_by_link(
+    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+) -> SubscriberList:
+    """As `suppress_by_link`, for somebody who says that a mail was spam.
+
+    Raises:
+        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+
+    Source: AC 7.1, 7.5: a complaint unsubscribes and suppresses for the whole system.
+    """
+    return await _leave_for_good(
+        session,
+        owner_id=owner_id,
+        list_id=list_id,
+        subscriber_id=subscriber_id,
+        source=SuppressionSource.SPAM_COMPLAINT,
+        ip_address=ip_address,
+        now=now,
+    )
+
+
+async def _leave_for_good(
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    list_id: int,
+    subscriber_id: int,
+    source: SuppressionSource,
+    ip_address: str,
+    now: datetime,
+) -> SubscriberList:
+    found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    # before leaving: the list's own settings may suppress the address as well, and the first reason stays
+    await suppressions.suppress(
+        session, scope=SYSTEM_WIDE, addresses=[subscriber.email_address], source=source, reason=source.value, now=now
+    )
     await _leave(session, found, subscriber, ip_address=ip_address, now=now)
     return found
 

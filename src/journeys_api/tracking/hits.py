@@ -1,7 +1,7 @@
 """Judging visits of tracked links: which are people's, which are machines'; then they become facts.
 
-A scanner that fetches every link of a mail shows itself only by its second link, so clicks wait before they are judged.
-Nothing is judged by the time since sending: who opens at once may well be a person.
+A scanner that fetches every link of a mail shows itself only by its second link, so whatever is a link waits before it
+is judged; pictures do not. Nothing is judged by the time since sending: who opens at once may well be a person.
 
 Source: rulings 8; reliability S95.
 """
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.activities.service import Fact, record_facts
 from journeys_api.models import ActivityKind
+from journeys_api.tracking.visitors import proxy_named
 
 CHANNEL = "journeys_hits"
 """Where workers are told of new hits; a hint, they look by themselves within a second."""
@@ -30,17 +31,17 @@ BY_BURST = "several links at once"
 _TAKE = f"""
 WITH picked AS MATERIALIZED (
     SELECT hit_id FROM tracking_hits
-    WHERE kind <> 'clicked' OR automated IS NOT NULL OR occurred_at <= CAST(:ripe AS timestamptz)
+    WHERE kind = 'opened' OR automated IS NOT NULL OR occurred_at <= CAST(:ripe AS timestamptz)
     ORDER BY hit_id LIMIT {MOST}
 ), judged AS MATERIALIZED (
-    SELECT h.*, h.kind = 'clicked' AND (EXISTS (
+    SELECT h.*, h.kind <> 'opened' AND (EXISTS (
         SELECT FROM tracking_hits o WHERE o.owner_id = h.owner_id AND o.delivery_id = h.delivery_id
-        AND o.kind = 'clicked' AND o.target <> h.target
+        AND o.kind <> 'opened' AND o.target <> h.target
         AND o.occurred_at > h.occurred_at - CAST(:burst AS interval)
         AND o.occurred_at < h.occurred_at + CAST(:burst AS interval)
     ) OR EXISTS (
         SELECT FROM message_activities o WHERE o.owner_id = h.owner_id AND o.delivery_id = h.delivery_id
-        AND o.kind = 'clicked' AND o.detail ->> 'target' <> h.target
+        AND o.kind IN ('clicked', 'browser_viewed') AND coalesce(o.detail ->> 'target', '') <> h.target
         AND o.occurred_at > h.occurred_at - CAST(:burst AS interval)
         AND o.occurred_at < h.occurred_at + CAST(:burst AS interval)
     )) AS is_burst
@@ -66,7 +67,12 @@ async def record_hits(session: AsyncSession, *, now: datetime) -> int:
 
 
 def _fact(hit: Row[Any]) -> Fact:
-    seen = {"target": hit.target, "ip": hit.ip_address, "user_agent": hit.user_agent}
+    seen = {
+        "target": hit.target,
+        "ip": hit.ip_address,
+        "user_agent": hit.user_agent,
+        "proxy": proxy_named(hit.user_agent) if hit.kind == ActivityKind.OPENED.value else None,
+    }
     return Fact(
         owner_id=hit.owner_id,
         delivery_id=hit.delivery_id,
@@ -84,7 +90,7 @@ class Hit:
     owner_id: int
     delivery_id: int
     kind: ActivityKind
-    """OPENED or CLICKED."""
+    """OPENED, CLICKED or BROWSER_VIEWED."""
     occurred_at: datetime
     target: str = ""
     automated: str | None = None
@@ -120,3 +126,48 @@ async def insert_hits(session: AsyncSession, hits: Sequence[Hit]) -> None:
             },
         )
         await session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Names a batch of hits, so that whoever did not hear whether it was committed can look."""
+
+    writer: str
+    number: int
+    """Each batch of a writer has a higher one than the batch before."""
+
+
+async def leave_mark(session: AsyncSession, mark: Mark, *, now: datetime) -> None:
+    """Write down, in the transaction that inserts a batch, that it is the last of its writer."""
+    await session.execute(
+        text(
+            "INSERT INTO hit_writers (writer, last_batch, written_at) VALUES (:writer, :number, :now) "
+            "ON CONFLICT (writer) DO UPDATE SET last_batch = excluded.last_batch, written_at = excluded.written_at"
+        ),
+        {"writer": mark.writer, "number": mark.number, "now": now},
+    )
+
+
+async def is_committed(session: AsyncSession, mark: Mark) -> bool:
+    """Whether the batch is in the database, if it is the last of its writer; waits for it when it is just being
+    committed."""
+    found = await session.scalar(
+        text("SELECT last_batch FROM hit_writers WHERE writer = :writer FOR UPDATE"), {"writer": mark.writer}
+    )
+    return found is not None and int(found) >= mark.number
+
+
+async def is_first_replay(session: AsyncSession, file_name: str, *, now: datetime) -> bool:
+    """Whether a file of hits was never brought in before; from this transaction on it was."""
+    row = await session.execute(
+        text(
+            "INSERT INTO spooled_files (name, replayed_at) VALUES (:name, :now) ON CONFLICT DO NOTHING RETURNING name"
+        ),
+        {"name": file_name, "now": now},
+    )
+    return row.first() is not None
+
+
+async def forget_writers(session: AsyncSession, *, before: datetime) -> None:
+    """Forget processes that have not written since."""
+    await session.execute(text("DELETE FROM hit_writers WHERE written_at < :before"), {"before": before})

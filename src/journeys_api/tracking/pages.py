@@ -4,15 +4,17 @@ Looking at one changes nothing, because scanners of mail follow every link: a bu
 mail program (RFC 8058).
 """
 
-import html
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.activities.service import Fact, has_happened, record_facts
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
@@ -20,36 +22,17 @@ from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read
 from journeys_api.http.parameters import read_parameters
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
-from journeys_api.models import SubscriberList
+from journeys_api.models import ActivityKind, SubscriberList, SubscriptionStatus
 from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
+from journeys_api.subscribers.service import find_subscriber
+from journeys_api.tracking.html_pages import answer, button, nothing, onward
 from journeys_api.tracking.links import Kind, read
-from journeys_api.tracking.short_links import short_link_target
+from journeys_api.tracking.visitors import visitor_of
 
 MOST_BODY = 16 * 1024
-_SAFE = ("https://", "http://")
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style nonce="{nonce}">
-body {{ font: 1rem/1.5 sans-serif; max-width: 32rem; margin: 15vh auto; padding: 0 1rem; color: #222; }}
-button {{ font: inherit; padding: .5rem 1.25rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{text}</p>
-{more}</body>
-</html>
-"""
-_FORM = '<form method="post"><button type="submit" name="Act" value="{act}">{button}</button></form>\n'
-_ONWARD = '<p><a href="{url}" rel="noreferrer">Continue</a></p>\n'
-_POLICY = "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+ONE_CLICK = "List-Unsubscribe header"
+"""How the channel of a mail program's one-click is called (AC 2.17)."""
 
 log = structlog.get_logger()
 
@@ -68,6 +51,8 @@ class Deed:
     done_text: str
     onward: str | None = None
     """The list's setting that names a page of the owner's to go on to."""
+    fact: ActivityKind | None = None
+    """What it counts as in the statistics of the message."""
 
 
 DEEDS = {
@@ -96,111 +81,116 @@ DEEDS = {
         "You are unsubscribed",
         "{list} will not write to you any more.",
         "UnsubscriptionConfirmedPageURL",
+        ActivityKind.UNSUBSCRIBED,
+    ),
+    Kind.SUPPRESS: Deed(
+        confirmations.suppress_by_link,
+        "Never write to me again",
+        "Do you want to leave {list} and get no mail from this server any more?",
+        "Never write to me again",
+        "You will get no more mail",
+        "Neither {list} nor anybody else here will write to you any more.",
+        "UnsubscriptionConfirmedPageURL",
+        ActivityKind.UNSUBSCRIBED,
+    ),
+    Kind.REPORT_ABUSE: Deed(
+        confirmations.complain_by_link,
+        "Report abuse",
+        "Was this mail of {list} not wanted? You will leave the list and get no mail from this server any more.",
+        "Report this mail as spam",
+        "Thank you for telling us",
+        "Your complaint about {list} is recorded, and you will get no more mail.",
+        fact=ActivityKind.SPAM_COMPLAINT,
     ),
 }
 _BY_LETTER = {kind.value: kind for kind in DEEDS}
 
 
 def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, body_seconds: float) -> None:
-    """Serve what confirmation, rejection and unsubscribe links lead to.
+    """Serve what links lead to that ask for something: to confirm, to leave, to complain.
 
     Args:
         key: the server's secret key, which the links were signed by.
     """
-
-    @pages.api_route(f"/t/{Kind.SHORT.value}/{{token}}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def lead_on(token: str) -> Response:
-        """The link of a short message: on to its target, read from the message's action and never from the URL."""
-        numbers = read(key, Kind.SHORT, token)
-        if numbers is None or len(numbers) != 3:
-            return _nothing()
-        owner_id, delivery_id, expires = numbers
-        if clock.now().timestamp() > expires:
-            return _answer("Too late", "This link has expired.", status=410)
-        async with sessions() as session:
-            target = await short_link_target(session, owner_id=owner_id, delivery_id=delivery_id)
-        if target is None:
-            return _nothing()
-        headers = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
-        return RedirectResponse(target, 302, headers=headers)
 
     @pages.api_route("/t/{letter}/{token}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
     async def follow(request: Request, letter: str, token: str) -> HTMLResponse:
         kind = _BY_LETTER.get(letter)
         numbers = None if kind is None else read(key, kind, token)
         if kind is None or numbers is None or len(numbers) < 3:
-            return _nothing()
+            return nothing()
         owner_id, list_id, subscriber_id = numbers[:3]
         deed = DEEDS[kind]
-        if request.method != "POST" or not await _is_meant(request, kind, body_seconds):
+        meant = await meant_by(request, seconds=body_seconds) if request.method == "POST" else {}
+        is_one_click = kind is Kind.UNSUBSCRIBE and meant.get("list-unsubscribe") == "One-Click"
+        if meant.get("act") != _act(kind) and not is_one_click:
             async with sessions() as session:
                 try:
                     found = await lists.get_list(session, owner_id=owner_id, list_id=list_id)
                 except ListNotFound:
-                    return _nothing()
-            return _question(kind, deed, found)
+                    return nothing()
+            return answer(deed.question, deed.text.format(list=_name(found)), more=button(_act(kind), deed.button))
         address = request.client.host if request.client else ""
+        now = clock.now()
         try:
             async with sessions.begin() as session:
+                if deed.fact is not None and len(numbers) == 4:
+                    fact = Fact(owner_id, numbers[3], deed.fact, now, detail=_detail(request, is_one_click))
+                    await _record_once(session, fact, list_id=list_id, subscriber_id=subscriber_id, now=now)
                 found = await deed.act(
                     session,
                     owner_id=owner_id,
                     list_id=list_id,
                     subscriber_id=subscriber_id,
                     ip_address=address,
-                    now=clock.now(),
+                    now=now,
                 )
         except (ListNotFound, SubscriberNotFound):
             # who is gone from a list has left it: a mail program that says so again is told so again
-            return _answer(deed.done, "You are not on this list.") if kind is Kind.UNSUBSCRIBE else _nothing()
+            return answer(deed.done, "You are not on this list.") if kind is Kind.UNSUBSCRIBE else nothing()
         except NotPending:
-            return _answer("Too late", "This subscription does not wait for a confirmation any more.", status=410)
-        log.info("link_acted_on", kind=kind.name.lower(), owner_id=owner_id, subscriber_id=subscriber_id)
-        return _done(deed, found)
+            return answer("Too late", "This subscription does not wait for a confirmation any more.", status=410)
+        log.info("link_acted_on", kind=_act(kind), owner_id=owner_id, subscriber_id=subscriber_id)
+        # a link and no redirect: form-action would stop it, and one-click must not be sent elsewhere
+        more = onward(found.attributes.get(deed.onward or "", ""))
+        return answer(deed.done, deed.done_text.format(list=_name(found)), more=more)
 
 
-async def _is_meant(request: Request, kind: Kind, seconds: float) -> bool:
-    """Whether a POST says that it is meant: our own button's, or the one-click of a mail program."""
+async def _record_once(session: AsyncSession, fact: Fact, *, list_id: int, subscriber_id: int, now: datetime) -> None:
+    """Record what the button of a message did, unless it had nothing to do: who left before does not leave again."""
+    if fact.kind is ActivityKind.UNSUBSCRIBED:
+        subscriber = await find_subscriber(
+            session, owner_id=fact.owner_id, list_id=list_id, subscriber_id=subscriber_id
+        )
+        if subscriber is None or subscriber.status is SubscriptionStatus.UNSUBSCRIBED:
+            return
+    if not await has_happened(session, fact):
+        await record_facts(session, [fact], now=now)
+
+
+def _detail(request: Request, is_one_click: bool) -> dict[str, Any]:
+    visitor = visitor_of(request.scope)
+    seen = {
+        "ip": visitor.ip_address,
+        "user_agent": visitor.user_agent,
+        "channel": ONE_CLICK if is_one_click else "",
+    }
+    return {name: value for name, value in seen.items() if value}
+
+
+async def meant_by(request: Request, *, seconds: float) -> dict[str, Any]:
+    """What a POST brought; nothing when it cannot be read, and a page is shown again."""
     try:
         body = await read_body(request.scope, request.receive, limit=MOST_BODY, seconds=seconds)
-        given = read_parameters(request.scope, body).body
+        return read_parameters(request.scope, body).body
     except (BodyTooLarge, BodyTooSlow, ClientGone, NotReadable):
-        return False
-    if given.get("act") == kind.name.lower():
-        return True
-    return kind is Kind.UNSUBSCRIBE and given.get("list-unsubscribe") == "One-Click"
+        return {}
 
 
-def _question(kind: Kind, deed: Deed, found: SubscriberList) -> HTMLResponse:
-    form = _FORM.format(act=kind.name.lower(), button=html.escape(deed.button))
-    return _answer(deed.question, deed.text.format(list=_name(found)), more=form)
-
-
-def _done(deed: Deed, found: SubscriberList) -> HTMLResponse:
-    # a link and no redirect: form-action would stop it, and one-click must not be sent elsewhere
-    url = found.attributes.get(deed.onward or "", "")
-    more = _ONWARD.format(url=html.escape(url)) if url.lower().startswith(_SAFE) else ""
-    return _answer(deed.done, deed.done_text.format(list=_name(found)), more=more)
+def _act(kind: Kind) -> str:
+    """What the button of a page says that it is for."""
+    return kind.name.lower()
 
 
 def _name(found: SubscriberList) -> str:
     return found.name or "the list"
-
-
-def _nothing() -> HTMLResponse:
-    return _answer("Nothing here", "This link is not one of ours, or what it was about is gone.", status=404)
-
-
-def _answer(title: str, text: str, *, more: str = "", status: int = 200) -> HTMLResponse:
-    """A page. Title and text are escaped here, `more` is HTML."""
-    nonce = secrets.token_urlsafe(16)
-    page = _PAGE.format(nonce=nonce, title=html.escape(title), text=html.escape(text), more=more)
-    headers = {
-        "Content-Security-Policy": _POLICY.format(nonce=nonce),
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "X-Robots-Tag": "noindex",
-        "Cache-Control": "no-store",
-    }
-    return HTMLResponse(page, status, headers=headers)

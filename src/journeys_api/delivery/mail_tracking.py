@@ -1,0 +1,87 @@
+"""Which mails tell that they were opened and their links followed, and how their links are marked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from journeys_api.delivery.tracked_links import with_tracked_links, with_tracked_text
+from journeys_api.models import DeliveryKind, Email, SenderDomain
+from journeys_api.tracking.links import Links
+from journeys_api.tracking.targets import with_parameters
+
+_UTM = {
+    "utm_source": "UTMSource",
+    "utm_medium": "UTMMedium",
+    "utm_campaign": "UTMCampaign",
+    "utm_term": "UTMTerm",
+    "utm_content": "UTMContent",
+}
+"""Parameters of links, and the options of an email that give their values."""
+
+
+@dataclass(frozen=True)
+class MailTracking:
+    """How one message is tracked."""
+
+    links: Links
+    row: Any
+    """The delivery."""
+    tracks_links: bool
+    tracks_opens: bool
+    marks: tuple[tuple[str, str], ...] = ()
+    """UTM parameters of its links, whether they are tracked or not."""
+
+    def html(self, document: str | None) -> str | None:
+        """The HTML part as it is sent."""
+        if not document or not (self._changes_links or self.tracks_opens):
+            return document
+        return with_tracked_links(
+            document,
+            self._link if self._changes_links else None,
+            own=self._own,
+            picture=self.links.opened(self.row) if self.tracks_opens else None,
+        )
+
+    def text(self, text: str | None) -> str | None:
+        """The text part as it is sent."""
+        return with_tracked_text(text, self._link, own=self._own) if text and self._changes_links else text
+
+    @property
+    def _changes_links(self) -> bool:
+        return self.tracks_links or bool(self.marks)
+
+    @property
+    def _own(self) -> str:
+        return f"{self.links.public_url}/t/"
+
+    def _link(self, target: str) -> str | None:
+        marked = with_parameters(target, self.marks) if self.marks else target
+        if not self.tracks_links:
+            return marked
+        return self.links.clicked(self.row, marked) or (marked if self.marks else None)
+
+
+def tracking_of(
+    links: Links, row: Any, email: Email | None, domain: SenderDomain | None, *, with_picture: bool = True
+) -> MailTracking:
+    """How a delivery's mail is tracked: as its email and the sender domain chosen for it both want.
+
+    Only mails of journeys are: what asks for a confirmation, and what is sent on to a friend, is not.
+
+    Args:
+        with_picture: whether opening it is to be told; a mail that is shown as a page is no opened one.
+    """
+    is_tracked = row.kind == DeliveryKind.MAIL.value and email is not None
+    options = [each.options for each in (email, domain) if each is not None]
+
+    def wants(name: str) -> bool:
+        return is_tracked and all(each.get(name, True) for each in options)
+
+    marks = _marks(email.options) if is_tracked and email is not None else ()
+    return MailTracking(links, row, wants("LinkTracking"), with_picture and wants("OpenTracking"), marks)
+
+
+def _marks(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    if not options.get("UTMTracking"):
+        return ()
+    return tuple((name, str(options[option])) for name, option in _UTM.items() if options.get(option))

@@ -1,0 +1,175 @@
+"""A mail as a page, sent on to a friend, complained about, and left: what it does and what it counts as."""
+
+import re
+
+import httpx
+
+from tests.conftest import Client
+from tests.engine.conftest import Audience, Work, running
+from tests.tracking.conftest import BROWSER, ONE, Sent, links_of, part_of
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+async def post(sent: Sent, link: str, body: str) -> httpx.Response:
+    return await sent.follow(link, "POST", content=body, headers=FORM)
+
+
+async def status(sent: Sent) -> str:
+    return str((await sent.audience.view(sent.subscriber_id))["SubscriptionStatus"])
+
+
+async def test_looking_never_unsubscribes(sent: Sent) -> None:
+    for _ in range(20):
+        for method in ("GET", "HEAD"):
+            for link in ("leave", "me", "abuse", "never", "forward"):
+                assert (await sent.follow(link, method)).status_code == 200
+
+    assert await status(sent) == "Subscribed"
+    assert await sent.numbers() == {}
+    assert await sent.ledger() == []
+
+
+async def test_one_click_unsubscribes_and_counts_once(sent: Sent) -> None:
+    left = await running(sent.api, {"Action": "Wait", "WaitAmount": 1, "WaitUnit": "days"},
+                         Trigger="ListUnsubscription", Trigger_ListID=sent.audience.list_id)  # fmt: skip
+    header = str(sent.mail["List-Unsubscribe"]).strip("<>")
+
+    answers = [await post(sent, header, "List-Unsubscribe=One-Click") for _ in range(3)]
+
+    assert [(answer.status_code, "location" in answer.headers) for answer in answers] == [(200, False)] * 3
+    assert await status(sent) == "Unsubscribed"
+    assert await sent.numbers() == {"UnsubscribeCount": 1}
+    [fact] = await sent.ledger()
+    assert (fact.kind, fact.is_counted) == ("unsubscribed", True)
+    assert fact.detail == {"ip": "127.0.0.1", "user_agent": BROWSER, "channel": "List-Unsubscribe header"}
+    assert [address for address, _ in await sent.work.history(left)] == [sent.address]
+
+
+async def test_who_left_before_does_not_leave_again(sent: Sent) -> None:
+    await sent.api.ok("subscriber.unsubscribe", ListID=sent.audience.list_id, SubscriberID=sent.subscriber_id,
+                      IPAddress="127.0.0.1")  # fmt: skip
+
+    answer = await post(sent, "leave", "Act=unsubscribe")
+
+    assert answer.status_code == 200
+    assert await sent.numbers() == {}
+
+
+async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) -> None:
+    answers = [await post(sent, "abuse", "Act=report_abuse") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await status(sent) == "Unsubscribed"
+    assert await sent.numbers() == {"SpamComplaintCount": 1}
+    rows = await sent.work.rows("SELECT * FROM suppressions WHERE email_address = :address", address=sent.address)
+    assert [(row.owner_id, row.list_id, row.source) for row in rows] == [(0, 0, "SPAM complaint")]
+
+
+async def test_who_wants_no_mail_ever_gets_none(sent: Sent) -> None:
+    answer = await post(sent, "never", "Act=suppress")
+
+    assert answer.status_code == 200
+    assert await status(sent) == "Unsubscribed"
+    assert await sent.numbers() == {"UnsubscribeCount": 1}
+    rows = await sent.work.rows("SELECT * FROM suppressions WHERE email_address = :address", address=sent.address)
+    assert [(row.owner_id, row.list_id, row.source) for row in rows] == [(0, 0, "Unsubscribe")]
+
+
+async def test_a_mail_is_shown_as_a_page_and_counted(sent: Sent) -> None:
+    page = await sent.follow("view")
+
+    assert page.status_code == 200
+    assert f"Hi {sent.address}" in page.text
+    links = links_of(page.text)
+    assert "picture" not in links
+    assert (await sent.follow(links["one"])).headers["Location"] == ONE
+    policy = page.headers["Content-Security-Policy"]
+    assert "sandbox allow-popups" in policy
+    assert not any(word in policy for word in ("allow-scripts", "allow-same-origin", "allow-forms", "script-src"))
+    assert "default-src 'none'" in policy
+    assert {page.headers[name] for name in ("Referrer-Policy", "X-Content-Type-Options", "Cache-Control")} == {
+        "no-referrer", "nosniff", "no-store",
+    }  # fmt: skip
+
+
+async def test_a_page_counts_as_viewed_once_and_a_machines_not_at_all(sent: Sent) -> None:
+    await sent.follow("view", "HEAD")
+    await sent.follow("view", headers={"User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)"})
+    assert await sent.numbers() == {}
+
+    await sent.follow("view")
+    await sent.follow("view")
+
+    assert await sent.numbers() == {"BrowserViewCount": 1}
+
+
+async def test_a_text_mail_is_shown_as_text(api: Client, audience: Audience, work: Work, address: str) -> None:
+    text = "<script>alert(1)</script> {{ Link:WebBrowser }} {{ Link:Unsubscribe }}"
+    email_id = int((await api.ok("email.create"))["EmailID"])
+    await api.ok("email.update", EmailID=email_id, ValidateScope="AutoResponder", Subject="<b>Hi", PlainContent=text)
+    await running(
+        api, {"Action": "SendEmail", "EmailID": email_id}, Trigger="ListSubscription", Trigger_ListID=audience.list_id
+    )
+    await audience.subscribe(address)
+    await work.run()
+    body = part_of(work.mails_to(address)[0], "plain")
+
+    page = await api.http.get(body.split()[1])
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page.text
+    assert "<script" not in page.text
+    assert "&lt;b&gt;Hi" in page.text
+
+
+async def test_pages_of_mails_that_are_gone_are_not_there(sent: Sent) -> None:
+    await sent.api.ok("email.delete", EmailID=sent.email_id)
+
+    assert (await sent.follow("view")).status_code == 404
+    assert await sent.ledger() == []
+
+
+async def test_a_mail_is_sent_on_to_a_friend(sent: Sent) -> None:
+    page = await sent.follow("forward")
+    names = re.findall(r'name="(\w+)"', page.text)
+    friend = f"friend.of.{sent.address}"
+
+    done = await post(sent, "forward", f"{names[-2]}={friend}&{names[-1]}=forward")
+    await sent.judge()
+
+    assert done.status_code == 200
+    assert await sent.numbers() == {"ForwardCount": 1}
+    [mail] = [mail for mail in sent.work.mails_to(friend) if str(mail["To"]) == friend]
+    assert str(mail["Subject"]) == "Fwd: Hello"
+    assert mail["List-Unsubscribe"] is None
+    document = part_of(mail, "html")
+    assert f"{sent.address} thought that you would like to read this mail." in document
+    assert "/t/" not in document + part_of(mail, "plain")
+    assert 'href="https://shop.example/two"' in document
+    answer = await sent.api.ok("journey.get", JourneyID=sent.journey_id)
+    assert answer["JourneyStats"]["AggregatedEmailActions"]["SendCount"] == 1
+
+
+async def test_a_mail_is_sent_on_to_a_few_only(sent: Sent) -> None:
+    bad = [
+        await post(sent, "forward", f"To={to}&Act=forward") for to in ("", "nobody", "a@b.example%0ABcc:x@y.example")
+    ]
+    answers = [await post(sent, "forward", f"To=friend{number}@example.com&Act=forward") for number in range(7)]
+
+    assert [answer.status_code for answer in bad] == [422] * 3
+    assert [answer.status_code for answer in answers] == [200] * 5 + [422] * 2
+    assert await sent.numbers() == {"ForwardCount": 5}
+
+
+async def test_nothing_is_sent_on_to_who_does_not_want_it(sent: Sent) -> None:
+    await sent.api.ok("suppression.import", ListID=sent.audience.list_id, EmailAddresses=["No@example.com"])
+
+    await post(sent, "forward", "To=no@example.com&Act=forward")
+    await sent.judge()
+
+    assert sent.api.account
+    rows = await sent.work.rows(
+        "SELECT state, reason FROM deliveries WHERE owner_id = :owner AND kind = 'forward'",
+        owner=sent.api.account.user_id,
+    )
+    assert [tuple(row) for row in rows] == [("withdrawn", "suppressed")]

@@ -1,0 +1,218 @@
+"""Visits while the database is away: kept on disk, answered all the same, and brought in once."""
+
+import asyncio
+import secrets
+import shutil
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from journeys_api.app import Application
+from journeys_api.clock import SystemClock
+from journeys_api.db import make_engine, make_sessions
+from journeys_api.models import ActivityKind
+from journeys_api.settings import Settings
+from journeys_api.tracking.hit_writer import HitWriter
+from journeys_api.tracking.hits import Hit
+from journeys_api.tracking.spool import Spool
+from tests.tracking.lines import Line
+
+PATIENCE = 30.0
+
+
+@dataclass
+class Visits:
+    """Visits of one account that nobody else's test looks at."""
+
+    app: Application
+    directory: Path
+    line: Line
+    owner_id: int = field(default_factory=lambda: 2**50 + secrets.randbelow(2**50))
+
+    def hit(self, number: int = 1) -> Hit:
+        """A click on a message."""
+        return Hit(
+            self.owner_id, number, ActivityKind.CLICKED, datetime.now(UTC), "https://shop.example/", None, "", "ü"
+        )
+
+    async def kept(self) -> list[int]:
+        """The messages in the database, one for each visit."""
+        async with self.app.sessions() as session:
+            found = await session.scalars(
+                text("SELECT delivery_id FROM tracking_hits WHERE owner_id = :owner ORDER BY delivery_id"),
+                {"owner": self.owner_id},
+            )
+            return list(found)
+
+    def files(self) -> list[Path]:
+        """What lies on disk."""
+        return sorted(self.directory.glob("*"))
+
+    @asynccontextmanager
+    async def writer(self, *, patience: float = PATIENCE, **spool: Any) -> AsyncIterator[HitWriter]:
+        """A process that writes visits over the line."""
+        engine = make_engine(self.line.url, pool_size=2, statement_timeout=timedelta(seconds=10))
+        made = HitWriter(make_sessions(engine), Spool(self.directory, **spool), clock=SystemClock(), patience=patience)
+        try:
+            yield made
+        finally:
+            await made.close()
+            await engine.dispose()
+
+
+@pytest.fixture
+async def visits(app: Application, settings: Settings, tmp_path: Path) -> AsyncIterator[Visits]:
+    """A line to the application's database, and a directory of the test's own."""
+    assert settings.database_url
+    async with Line(settings.database_url).open() as line:
+        yield Visits(app, tmp_path / "hits", line)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for what another task does."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():  # noqa: ASYNC110 (the other task tells nobody)
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(what)
+
+
+async def test_visits_that_come_in_together_are_one_transaction(visits: Visits) -> None:
+    async with visits.writer() as writer:
+        await asyncio.gather(*(writer.write(visits.hit(number)) for number in range(200)))
+
+    assert await visits.kept() == list(range(200))
+    assert (writer.tally.written, writer.tally.spooled, writer.tally.lost) == (200, 0, 0)
+    assert writer.tally.batches <= 2
+    assert visits.files() == []
+
+
+async def test_visits_go_to_disk_while_the_database_is_away_and_come_back_once(visits: Visits) -> None:
+    async with visits.writer() as writer:
+        visits.line.cut()
+        for number in range(3):
+            await writer.write(visits.hit(number))
+        on_disk = visits.files()
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (visits.directory, *on_disk)]
+        before = await visits.kept()
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+        await writer.write(visits.hit(3))
+
+    assert len(on_disk) == 1
+    assert modes == [0o700, 0o600]
+    assert before == []
+    assert await visits.kept() == [0, 1, 2, 3]
+    assert (writer.tally.written, writer.tally.spooled, writer.tally.replayed) == (1, 3, 3)
+
+
+async def test_a_silent_database_keeps_visitors_no_longer_than_the_patience_and_only_the_first(visits: Visits) -> None:
+    async with visits.writer(patience=0.2) as writer:
+        await writer.write(visits.hit(0))
+        visits.line.fall_silent()
+        await writer.write(visits.hit(1))
+        asked = writer.tally.batches
+        for number in range(2, 50):
+            await writer.write(visits.hit(number))
+        assert writer.tally.batches == asked
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+
+    assert await visits.kept() == list(range(50))
+
+
+async def test_a_commit_that_nobody_heard_of_is_not_done_twice(visits: Visits) -> None:
+    async with visits.writer(patience=0.5) as writer:
+        await writer.write(visits.hit(0))
+        visits.line.silent_after = b"COMMIT"
+        await writer.write(visits.hit(1))
+        assert writer.tally.spooled == 1
+        async with asyncio.timeout(PATIENCE):
+            while await visits.kept() != [0, 1]:  # noqa: ASYNC110 (the database tells nobody)
+                await asyncio.sleep(0.01)
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+        await writer.write(visits.hit(2))
+
+    assert await visits.kept() == [0, 1, 2]
+
+
+async def test_a_commit_that_never_arrived_is_made_up_for(visits: Visits) -> None:
+    async with visits.writer(patience=0.5) as writer:
+        await writer.write(visits.hit(0))
+        visits.line.loses = b"COMMIT"
+        await writer.write(visits.hit(1))
+        assert writer.tally.spooled == 1
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+
+    assert await visits.kept() == [0, 1]
+
+
+async def test_a_file_that_is_there_again_is_not_read_again(visits: Visits, tmp_path: Path) -> None:
+    """As after a crash between the commit and the deletion."""
+    async with visits.writer() as writer:
+        visits.line.cut()
+        await writer.write(visits.hit())
+        [path] = visits.files()
+        shutil.copy(path, tmp_path / "copy")
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+        shutil.copy(tmp_path / "copy", path)
+
+        assert await writer.replay()
+
+    assert await visits.kept() == [1]
+    assert visits.files() == []
+
+
+async def test_what_a_dead_process_left_is_brought_in_and_a_living_ones_left_alone(visits: Visits) -> None:
+    visits.line.cut()
+    async with visits.writer() as first:
+        await first.write(visits.hit())
+        whole = Line(str(visits.app.settings.database_url))
+        async with whole.open():
+            other = Visits(visits.app, visits.directory, whole, visits.owner_id)
+            async with other.writer() as second:
+                assert await second.replay()
+                while_alive = await visits.kept()
+                await first.close()
+                assert await second.replay()
+
+    assert while_alive == []
+    assert await visits.kept() == [1]
+    assert visits.files() == []
+
+
+async def test_half_a_line_spoils_nothing(visits: Visits) -> None:
+    async with visits.writer() as writer:
+        visits.line.cut()
+        await writer.write(visits.hit(1))
+        [path] = visits.files()
+        with path.open("ab") as file:
+            file.write(b'{"mark":null,"hits":[[1,2,"clic')
+        visits.line.mend()
+        await until(lambda: not visits.files(), "what was on disk is not brought in")
+
+    assert await visits.kept() == [1]
+
+
+async def test_beyond_its_size_the_spool_takes_nothing_and_visitors_are_answered(visits: Visits) -> None:
+    async with visits.writer(most_bytes=400) as writer:
+        visits.line.cut()
+        for number in range(10):
+            await writer.write(visits.hit(number))
+        assert sum(path.stat().st_size for path in visits.files()) <= 400
+
+    tally = writer.tally
+    assert tally.spooled > 0
+    assert tally.lost > 0
+    assert tally.spooled + tally.lost == 10
