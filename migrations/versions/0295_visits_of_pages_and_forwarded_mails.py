@@ -1,6 +1,6 @@
 """Visits of mails as pages, mails that are forwarded, and what processes have committed of the visits they write.
 
-Revision: 0290, after 0280
+Revision: 0295, after 0290
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0290"
-down_revision: str | Sequence[str] | None = "0280"
+revision: str = "0295"
+down_revision: str | Sequence[str] | None = "0290"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
