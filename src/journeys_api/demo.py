@@ -22,6 +22,7 @@ from journeys_api.first_start import DEMO_USERNAME, prepare
 from journeys_api.journeys import service as journeys
 from journeys_api.journeys import switching
 from journeys_api.journeys.triggers import ListParameters, Trigger
+from journeys_api.lanes import SessionLane
 from journeys_api.lists import service as lists
 from journeys_api.models import OptInMode, Subscriber, User
 from journeys_api.settings import Settings
@@ -179,7 +180,7 @@ class _Run:
             session, **owner, list_id=self.list_id, name="reader", description="Likes to read", now=now
         )
         journey = await journeys.create_journey(
-            session,
+            SessionLane(session),
             **owner,
             trigger=Trigger.LIST_SUBSCRIPTION,
             trigger_parameters=ListParameters(list_ids=(self.list_id,)),

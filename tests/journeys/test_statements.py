@@ -99,3 +99,10 @@ async def test_a_tree_of_five_hundred_actions_is_saved_in_as_many_statements_as_
         await actions_of(api, other, *[{"Action": "Debug"}] * 500)
 
     assert len(many) == len(few)
+
+
+async def test_a_journey_that_names_no_records_is_created_in_one_statement(api: Client, app: Application) -> None:
+    async with counted(app) as statements:
+        await api.ok("journey.create", Name="Welcome Series", Trigger="Manual")
+
+    assert len(statements) == 1, statements

@@ -74,6 +74,7 @@ def _check_create(reading: Reading) -> None:
     ],
     errors=TRIGGER_ERRORS,
     envelope=Envelope.ERRORS,
+    transaction=Transaction.EACH,
     title="Create a Journey",
     example={"Name": "Welcome Series", "Trigger": "Manual", "Notes": "Onboarding journey for new subscribers"},
     answer={
@@ -94,8 +95,10 @@ async def journey_create(
 
     Source: journeys, "Create a Journey".
     """
+    if trigger_parameters.names_records:
+        await service.check_references(call.session, owner_id=call.owner_id, parameters=trigger_parameters)
     journey = await service.create_journey(
-        call.session,
+        call.lane,
         owner_id=call.owner_id,
         trigger=trigger,
         trigger_parameters=trigger_parameters,

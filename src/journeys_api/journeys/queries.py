@@ -2,26 +2,30 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     CollectionAggregate,
     Select,
+    Text,
     any_,
     bindparam,
     insert,
     literal,
     select,
     text,
+    type_coerce,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.db import JSON_DIALECT
 from journeys_api.journeys.errors import JourneyNotFound
 from journeys_api.journeys.trees import Row
-from journeys_api.models import Journey, JourneyAction, SubscriberList
+from journeys_api.lanes import Lane, Prepared
+from journeys_api.models import Journey, JourneyAction, JourneyStatus, SubscriberList
 
 
 def owned_journeys(owner_id: int) -> Select[Journey]:
@@ -47,6 +51,75 @@ def owned_actions(owner_id: int, journey_id: int) -> Select[JourneyAction]:
         # trees are written past the session's own objects
         .execution_options(populate_existing=True)
     )
+
+
+class NewJourney(NamedTuple):
+    """What the database answers of a journey that it has just written."""
+
+    journey_id: int
+    name: str
+    trigger: str
+    status: str
+    notes: str
+    created_at: datetime
+    updated_at: datetime
+
+
+_SAID: dict[str, Any] = {
+    "name": "",
+    "notes": "",
+    "run_criteria": [],
+    "run_criteria_operator": "and",
+    "rate_limit_per_hour": 0,
+    "rate_limit_per_day": 0,
+}
+"""What is said of a new journey, and what counts where it is not."""
+_GIVEN = ("owner_id", "trigger", "trigger_parameters", *_SAID)
+_TABLE: Any = Journey.__table__
+_COLUMNS = _TABLE.c
+_NOW = bindparam("now", type_=_COLUMNS.created_at.type)
+_INSERT = Prepared(
+    insert(_TABLE)
+    .values(
+        {
+            **{name: bindparam(f"new_{name}", type_=_COLUMNS[name].type) for name in _GIVEN},
+            "status": JourneyStatus.DISABLED,
+            "created_at": _NOW,
+            "updated_at": _NOW,
+        }
+    )
+    .returning(
+        *(
+            type_coerce(_COLUMNS[name], Text).label(name) if name == "status" else _COLUMNS[name]
+            for name in NewJourney._fields
+        )
+    )
+)
+
+
+async def insert_journey(
+    lane: Lane,
+    *,
+    owner_id: int,
+    trigger: str,
+    trigger_parameters: Mapping[str, Any],
+    said: Mapping[str, Any],
+    now: datetime,
+) -> NewJourney:
+    """Write a new, disabled journey.
+
+    Args:
+        said: some of name, notes, run_criteria, run_criteria_operator and the two rate limits.
+    """
+    rows = await lane.rows(
+        _INSERT,
+        new_owner_id=owner_id,
+        new_trigger=trigger,
+        new_trigger_parameters=trigger_parameters,
+        now=now,
+        **{f"new_{name}": said.get(name, otherwise) for name, otherwise in _SAID.items()},
+    )
+    return NewJourney(*rows[0])
 
 
 async def journey(session: AsyncSession, *, owner_id: int, journey_id: int) -> Journey:
@@ -127,23 +200,40 @@ async def insert_actions(
         await session.execute(insert(JourneyAction), values)
 
 
+_ARRAYS = {
+    "action_id": "bigint",
+    "parent_action_id": "bigint",
+    "branch": "text",
+    "order_no": "bigint",
+    "action": "text",
+    "parameters": "text",
+    "notes": "text",
+    "is_published": "boolean",
+    "next_action_id": "bigint",
+    "true_action_id": "bigint",
+    "false_action_id": "bigint",
+}
+"""The columns of a row, and the types that arrays of them are sent as."""
+_WRITTEN = ", ".join(
+    f"{name} = CAST(n.{name} AS json)" if name == "parameters" else f"{name} = n.{name}"
+    for name in _ARRAYS
+    if name != "action_id"
+)
+_SENT = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _ARRAYS.items())
+# the pieces are names of columns of ours, never a caller's
+_UPDATE_ACTIONS = text(
+    f"UPDATE journey_actions a SET {_WRITTEN} FROM unnest({_SENT}) AS n({', '.join(_ARRAYS)}) "  # noqa: S608
+    "WHERE a.action_id = n.action_id AND a.journey_id = :journey_id AND a.owner_id = :owner_id"
+)
+
+
 async def update_actions(session: AsyncSession, rows: Sequence[Row], *, owner_id: int, journey_id: int) -> None:
-    """Write kept actions anew, in one round trip (at most 500 rows)."""
+    """Write kept actions anew, whatever their number in one statement."""
     if not rows:
         return
-    table = JourneyAction.__table__
-    columns = [name for name in vars(rows[0]) if name != "action_id"]
-    statement = (
-        update(table)  # type: ignore[arg-type]
-        .where(
-            table.c.action_id == bindparam("_action_id"),
-            table.c.journey_id == journey_id,
-            table.c.owner_id == owner_id,
-        )
-        .values({name: bindparam(f"_{name}") for name in columns})
-    )
-    connection = await session.connection()
-    await connection.execute(statement, [{f"_{name}": value for name, value in vars(row).items()} for row in rows])
+    sent: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in _ARRAYS}
+    sent["parameters"] = [JSON_DIALECT["json_serializer"](parameters) for parameters in sent["parameters"]]
+    await session.execute(_UPDATE_ACTIONS, {**sent, "owner_id": owner_id, "journey_id": journey_id})
 
 
 async def remove_actions(

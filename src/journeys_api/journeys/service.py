@@ -31,6 +31,7 @@ from journeys_api.journeys.triggers import (
     Trigger,
     TriggerParameters,
 )
+from journeys_api.lanes import Lane
 from journeys_api.models import Journey, JourneyAction, JourneyStatus
 from journeys_api.tags import service as tags
 from journeys_api.tags.errors import TagNotFound
@@ -59,41 +60,33 @@ class WithActions:
     """A journey and its present actions in order."""
 
     journey: Journey
-    actions: Sequence[JourneyAction]
+    actions: Sequence[JourneyAction | trees.Row]
 
 
 async def create_journey(
-    session: AsyncSession,
+    lane: Lane,
     *,
     owner_id: int,
     trigger: Trigger,
     trigger_parameters: TriggerParameters,
     settings: Settings,
     now: datetime,
-) -> Journey:
-    """Make a disabled journey without actions.
+) -> queries.NewJourney:
+    """Make a disabled journey without actions, in one statement.
 
-    Raises:
-        TriggerListNotFound, TriggerEmailNotFound, TriggerTagNotFound, TriggerFieldNotFound, TriggerJourneyNotFound:
-            the trigger names a record that is not the account's.
+    Args:
+        trigger_parameters: `check_references` has found what they name, if they name anything.
 
     Source: journeys, "Create a Journey".
     """
-    await check_references(session, owner_id=owner_id, parameters=trigger_parameters)
-    journey = Journey(
+    return await queries.insert_journey(
+        lane,
         owner_id=owner_id,
-        name="",
         trigger=trigger.value,
         trigger_parameters=trigger_parameters.wire(),
-        status=JourneyStatus.DISABLED,
-        notes="",
-        created_at=now,
-        updated_at=now,
+        said={name: value for name, value in vars(settings).items() if value is not None},
+        now=now,
     )
-    settings.apply(journey)
-    session.add(journey)
-    await session.flush()
-    return journey
 
 
 async def check_references(session: AsyncSession, *, owner_id: int, parameters: TriggerParameters) -> None:
@@ -148,7 +141,7 @@ async def update_journey(
         trigger_parameters: None leaves trigger and parameters as they are.
 
     Raises:
-        As `create_journey`, and TriggeredByItself.
+        As `check_references`, and TriggeredByItself.
 
     Source: journeys, "Update a Journey".
     """
@@ -210,8 +203,7 @@ async def replace_actions(
         action.action_id: action for action in await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
     }
     trees.settle(nodes, stored)
-    await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now)
-    return WithActions(journey, await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
+    return WithActions(journey, await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now))
 
 
 async def write_tree(
@@ -221,8 +213,10 @@ async def write_tree(
     nodes: Sequence[trees.Node],
     stored: Mapping[int, JourneyAction],
     now: datetime,
-) -> None:
+) -> Sequence[trees.Row]:
     """Write a settled tree of a locked journey: ids for the new, pointers for all, removal of what is gone.
+
+    Answers its rows in order.
 
     A constant number of statements, whatever the size of the tree.
     """
@@ -234,6 +228,7 @@ async def write_tree(
     new = [row for row in rows if row.action_id not in stored]
     await queries.insert_actions(session, {journey.journey_id: new}, owner_id=journey.owner_id, now=now)
     await insiders.reseat(session, journey=journey, moves=moves, now=now)
+    return rows
 
 
 async def write_new_trees(

@@ -43,12 +43,20 @@ def trigger_named(name: object) -> Trigger | None:
     return _BY_FOLDED_NAME.get(fold(name)) if isinstance(name, str) else None
 
 
+_RECORDS = frozenset({"list_ids", "email_id", "tag_id", "field_id", "journey_id"})
+
+
 class TriggerParameters(BaseModel):
     """Parameters of one trigger. Each subclass declares those that its triggers take."""
 
     model_config = ConfigDict(frozen=True)
     required: ClassVar[frozenset[str]] = frozenset()
     """Fields without which the trigger cannot be."""
+
+    @property
+    def names_records(self) -> bool:
+        """Whether any of them names a record of the account, which has to be there."""
+        return any(value for name, value in self if name in _RECORDS)
 
     def wire(self) -> dict[str, Any]:
         """Their wire and stored form: `ListID` (`ListIDs` when several), `EmailID`, `Value`, `Criteria`, if given."""

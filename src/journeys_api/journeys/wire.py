@@ -7,13 +7,15 @@ import orjson
 
 from journeys_api.commands.wire import instant
 from journeys_api.journeys.action_types import BRANCHES, HIDDEN
+from journeys_api.journeys.queries import NewJourney
 from journeys_api.journeys.reading import ReadAction, ReadJourney
+from journeys_api.journeys.trees import Row
 from journeys_api.journeys.warnings import CannotRun
 from journeys_api.models import Journey, JourneyAction
 from journeys_api.stats.wire import action_stats
 
 AnyJourney = Journey | ReadJourney
-AnyAction = JourneyAction | ReadAction
+AnyAction = JourneyAction | ReadAction | Row
 
 
 def passed(stored: Any) -> Any:
@@ -21,7 +23,7 @@ def passed(stored: Any) -> Any:
     return orjson.Fragment(stored) if isinstance(stored, str) else stored
 
 
-def head(journey: AnyJourney) -> dict[str, object]:
+def head(journey: AnyJourney | NewJourney) -> dict[str, object]:
     """What every shape of a journey starts with."""
     return {
         "JourneyID": str(journey.journey_id),
@@ -35,7 +37,7 @@ def trigger_parameters(journey: AnyJourney) -> object:
     return passed(journey.trigger_parameters) if journey.trigger_parameters not in ({}, "{}") else []
 
 
-def created(journey: Journey) -> dict[str, object]:
+def created(journey: NewJourney) -> dict[str, object]:
     """As `journey.create` answers it."""
     return {
         **head(journey),
