@@ -22,7 +22,11 @@ def upgrade() -> None:
         sa.Column("owner_id", sa.BigInteger(), nullable=False),
         sa.Column("list_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column(
+            "event",
+            sa.Enum("Subscription", "Unsubscription", name="inboundevent", native_enum=False, create_constraint=False),
+            nullable=False,
+        ),
         sa.Column("leaves_all_lists", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("seed", sa.LargeBinary(), nullable=False),
         sa.Column("id_hash", sa.LargeBinary(), nullable=False),
