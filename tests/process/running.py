@@ -96,7 +96,8 @@ def request(method: str, url: str, headers: dict[str, str], body: str | None = N
     try:
         connection.request(method, f"{parts.path}?{parts.query}", body, {**headers, "Connection": "close"})
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read().decode())
+        # a picture is no text
+        return Answer(response.status, dict(response.getheaders()), response.read().decode(errors="replace"))
     finally:
         connection.close()
 
