@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import orjson
@@ -16,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts import service as accounts
 from journeys_api.clock import SystemClock
-from journeys_api.db import make_engine, make_sessions
+from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgresError
 from journeys_api.errors import DomainError
 from journeys_api.logging import configure_logging, redact_text
 from journeys_api.migrate import MigrationError, migrate, schema_is_current
-from journeys_api.models import User, UserGroup
+from journeys_api.models import Job, User, UserGroup
 from journeys_api.opening import CannotStart, opened, pepper, required_url
 from journeys_api.settings import Settings
 
@@ -118,6 +119,68 @@ def demo(
     print_outcome(outcome, console)
     if not outcome.is_whole:
         raise Refused("not everybody completed the journey")
+
+
+@cli.command("import")
+def import_people(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A CSV file, UTF-8.")],
+    user: Annotated[str, typer.Option(help="Username of the account.")],
+    list_id: Annotated[int, typer.Option("--list", min=1, help="Id of the list.")],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="HEADING=FIELD or FIELDn=FIELD; FIELD is EmailAddress, a field's id or alias, TagAdd or TagSync. "
+            "Without any: by the file's headings.",
+        ),
+    ] = None,
+    delimiter: Annotated[str, typer.Option(help="Between fields.")] = ",",
+    tag: Annotated[list[str] | None, typer.Option(help="A tag that everybody gets.")] = None,
+    update: Annotated[bool, typer.Option("--update", help="Also update who is on the list already.")] = False,
+    trigger: Annotated[bool, typer.Option("--trigger", help="Tell journeys of those who come.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave it to the workers.")] = False,
+) -> None:
+    """Put the people of a CSV file on a list, while a server or a worker runs."""
+    # Imported here because it brings the audience and a display, which the other commands start faster without.
+    from rich.console import Console
+
+    from journeys_api.import_command import CannotImport, Wanted, import_file, print_outcome
+    from journeys_api.imports.formats import Format
+    from journeys_api.models import JobState
+    from journeys_api.tags.names import is_tag_name
+
+    mapped = dict(each.partition("=")[::2] for each in column or ())
+    if len(delimiter) != 1 or delimiter in '"\\\r\n':
+        raise Refused("the delimiter is one character")
+    if mapped and "emailaddress" not in (target.strip().lower() for target in mapped.values()):
+        raise Refused("one column must be mapped to EmailAddress")
+    if not all(is_tag_name(each) for each in tag or ()):
+        raise Refused("a tag has letters, digits, blanks, -, _ and % only")
+    wanted = Wanted(
+        file,
+        user,
+        list_id,
+        Format(delimiter, '"', "\\"),
+        mapped,
+        updates=update,
+        triggers=trigger,
+        tags=tuple(tag or ()),
+    )
+    console = Console()
+
+    async def hand_in(sessions: Sessions, settings: Settings) -> Job:
+        return await import_file(sessions, wanted, console, waits=not no_wait)
+
+    try:
+        job = _with_sessions(hand_in)
+    except CannotImport as error:
+        raise Refused(str(error)) from error
+    if job.state is JobState.PENDING:
+        console.print(f"Import {job.job_id} waits for a worker.")
+        return
+    print_outcome(job, console)
+    if job.state is JobState.FAILED:
+        raise Refused(job.reason)
 
 
 @cli.command("migrate")
@@ -236,7 +299,17 @@ def _asked_password() -> str:
 
 
 def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[Result]]) -> Result:
-    """Run `work` on the database in a transaction that is committed when it returns.
+    """Run `work` on the database in a transaction that is committed when it returns."""
+
+    async def run(sessions: Sessions, settings: Settings) -> Result:
+        async with sessions.begin() as session:
+            return await work(session, settings)
+
+    return _with_sessions(run)
+
+
+def _with_sessions(work: Callable[[Sessions, Settings], Awaitable[Result]]) -> Result:
+    """Run `work` on the database.
 
     An embedded database is migrated first; one of the operator's own is left as it is, and refused if it is behind.
     """
@@ -250,8 +323,7 @@ def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[Resul
             async with engine.connect() as connection:
                 if not await schema_is_current(connection):
                     raise Refused("the database's schema is behind this release: run journeys-api migrate first")
-            async with make_sessions(engine).begin() as session:
-                return await work(session, settings)
+            return await work(make_sessions(engine), settings)
         finally:
             await engine.dispose()
 

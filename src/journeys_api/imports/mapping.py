@@ -102,3 +102,21 @@ def resolve(found: Mapping[str, str], first: Sequence[str]) -> tuple[Columns, bo
         is_heading = True
     tag_add, tag_sync = places.pop(TAG_ADD, -1), places.pop(TAG_SYNC, -1)
     return Columns(address, {place: int(target) for target, place in places.items()}, tag_add, tag_sync), is_heading
+
+
+def guessed(first: Sequence[str], fields: Sequence[CustomField]) -> dict[str, str]:
+    """What the columns of a file are by its first record, for somebody who did not say: headings that read `email` or
+    the like, and those that are an alias or a name of a field; without a heading, the first column that is an address.
+    """
+    headings = [cell.strip().lower() for cell in first]
+    address = next((place for place, heading in enumerate(headings) if _HEADING.fullmatch(heading)), None)
+    if address is None:
+        place = next((place for place, cell in enumerate(first) if "@" in cell), 0)
+        return {f"FIELD{place + 1}": "EmailAddress"}
+    by_word = {each.field_name.lower(): each for each in fields}
+    by_word |= {each.merge_tag_alias.lower(): each for each in fields if each.merge_tag_alias}
+    mapped = {f"FIELD{address + 1}": "EmailAddress"}
+    for place, heading in enumerate(headings):
+        if place != address and heading in by_word and str(by_word[heading].field_id) not in mapped.values():
+            mapped[f"FIELD{place + 1}"] = str(by_word[heading].field_id)
+    return mapped
