@@ -40,6 +40,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/engine_growth.py $(GROWTH)
 	$(BIN)/python benchmarks/engine_lateness.py
 	$(BIN)/python benchmarks/mail_delivery.py
+	$(BIN)/python benchmarks/imports.py
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
