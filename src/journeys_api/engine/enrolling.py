@@ -18,7 +18,8 @@ from journeys_api import criteria
 from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine import admissions, queues, records
 from journeys_api.engine.admissions import Entrant, Refused
-from journeys_api.engine.matching import Matcher
+from journeys_api.engine.frequency import TOO_OFTEN, too_often
+from journeys_api.engine.matching import PULLED, Matcher
 from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
@@ -88,7 +89,7 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
     refused = [
         Refused(event.owner_id, event.subject_id, event.list_id, event.subscriber_id, event.kind, NOT_ENABLED)
         for event in events
-        if event.kind == START and event.subject_id not in enabled
+        if event.kind in (START, PULLED) and event.subject_id not in enabled
     ]
     matcher = Matcher(journeys)
     people = await admissions.living(session, {(event.owner_id, event.subscriber_id) for event in events})
@@ -203,6 +204,8 @@ async def _judge(
         session, owner_id=journey.owner_id, journey_id=journey.journey_id, subscriber_ids=ids
     )
     reasons.update(dict.fromkeys(inside, INACTIVE))
+    pulled = [each.subscriber_id for each in candidates if each.kind == PULLED]
+    reasons.update(dict.fromkeys(await too_often(session, journey, pulled, now=now), TOO_OFTEN))
     left = [each for each in ids if each not in reasons]
     if journey.run_criteria and left:
         met, why_not = await meeting_run_criteria(session, journey, left, now=now)

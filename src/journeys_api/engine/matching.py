@@ -14,6 +14,7 @@ from journeys_api.journeys.triggers import (
     ListParameters,
     RevenueParameters,
     TagParameters,
+    Trigger,
     TriggerParameters,
     WebsiteEventParameters,
     load,
@@ -21,6 +22,8 @@ from journeys_api.journeys.triggers import (
 from journeys_api.models import Journey
 from journeys_api.trigger_events import START
 
+PULLED = Trigger.SCHEDULED_PULL.value
+"""Kind of what a pull writes down; the subject is the journey that takes the person."""
 ANY = 0
 """The subject of a journey whose trigger does not name one."""
 
@@ -39,9 +42,9 @@ class Matcher:
 
     def matching(self, event: Row[Any]) -> list[Journey]:
         """The journeys that the event lets its subscriber into, criteria of subscribers apart."""
-        if event.kind == START:
+        if event.kind in (START, PULLED):
             journey = self._by_id.get((event.owner_id, event.subject_id))
-            return [] if journey is None else [journey]
+            return [] if journey is None or (event.kind == PULLED and journey.trigger != PULLED) else [journey]
         found: dict[int, Journey] = {}
         for subject in {ANY, event.subject_id, event.list_id}:
             for journey, parameters in self._by_subject.get((event.owner_id, event.kind, subject), ()):

@@ -131,6 +131,10 @@ async def leave_round(session: AsyncSession, shard: int, journey_ids: Sequence[i
 
 
 async def next_due(session: AsyncSession) -> datetime | None:
-    """The earliest instant that any enabled journey has somebody due at."""
-    found = await session.scalar(text("SELECT min(next_due_at) FROM runnable_journeys"))
+    """The earliest instant that any enabled journey has somebody due at, or pulls people."""
+    found = await session.scalar(
+        text(
+            "SELECT least((SELECT min(next_due_at) FROM runnable_journeys), (SELECT min(due_at) FROM scheduled_pulls))"
+        )
+    )
     return found if isinstance(found, datetime) else None

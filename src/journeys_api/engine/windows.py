@@ -48,8 +48,14 @@ def next_inside(
 ) -> datetime:
     """The earliest instant from `instant` on that lies inside the window; both bounds belong to it, minutes whole.
 
+    A window that ends before it begins goes over midnight; an allowed day then has its first hours and its last ones.
     A bound that the clocks skip in spring is the instant they jump to; one that comes twice in autumn is the first.
     """
+    if _clock(not_after) < _clock(not_before):
+        return min(
+            next_inside(instant, not_before=start, not_after=end, days=days, time_zone=time_zone)
+            for start, end in (("00:00", not_after), (not_before, "23:59"))
+        )
     zone = zone_of(time_zone)
     start, end = _clock(not_before), _clock(not_after)
     local = instant.astimezone(zone)

@@ -15,6 +15,7 @@ from journeys_api.engine.enrolling import enroll_events
 from journeys_api.engine.flows import Flows
 from journeys_api.engine.jobs import do_journey_jobs
 from journeys_api.engine.partitions import make_months
+from journeys_api.engine.pulls import pull_due
 from journeys_api.engine.stepping import step_people
 from journeys_api.failures import is_passing
 from journeys_api.models import SHARDS
@@ -98,16 +99,17 @@ class Engine:
             return await work(session, shard, limit, await self._clock.now(session))
 
     async def chores(self) -> int:
-        """Work that belongs to no shard: whole journeys' jobs, counters, months of the history; how much there was."""
+        """Work that belongs to no shard: pulls, journeys' jobs, counters, months of the history; how much there was."""
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
             if now.date() != self._months_made_on:
                 await make_months(session, now=now)
         self._months_made_on = now.date()
+        pulled = await pull_due(self._sessions, self._clock)
         async with self._sessions.begin() as session:
             done = await do_journey_jobs(session, now=await self._clock.now(session))
         async with self._sessions.begin() as session:
-            return done + await fold_counters(session)
+            return pulled + done + await fold_counters(session)
 
     async def run_until_quiet(self) -> None:
         """Work until nothing is due: for tests and demonstrations."""
@@ -120,7 +122,7 @@ class Engine:
                 return
 
     async def next_due(self) -> datetime | None:
-        """The earliest instant that somebody in an enabled journey is due at; None: nobody."""
+        """The earliest instant that somebody in an enabled journey, or a pull, is due at; None: nobody."""
         async with self._sessions() as session:
             return await queues.next_due(session)
 

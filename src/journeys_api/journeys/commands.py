@@ -18,7 +18,6 @@ from journeys_api.commands.registry import (
 )
 from journeys_api.journeys import errors, service, switching, warnings, wire
 from journeys_api.journeys.parameters import (
-    FAULT_CODES,
     JOURNEY_CODES,
     JOURNEY_ID,
     NAME,
@@ -28,6 +27,7 @@ from journeys_api.journeys.parameters import (
     TRIGGER_ERRORS,
     VALUE_CODES,
     check_window,
+    refuse_fault,
     sent_trigger,
     settings_params,
     stats_params,
@@ -49,8 +49,8 @@ def _check_create(reading: Reading) -> None:
         return
     parameters, faults = read_parameters(trigger, sent_trigger(reading))
     for fault in faults:
-        reading.refuse(10 if fault[0] == "tag_id" else FAULT_CODES[fault])
-    for name in ("trigger_list_id", "trigger_email_id", "trigger_value", "trigger_criteria"):
+        refuse_fault(reading, fault, of_a_tag=10)
+    for name in ("trigger_list_id", "trigger_email_id", "trigger_value", "trigger_criteria", "trigger_schedule"):
         reading.arguments.pop(name)
     reading["trigger"], reading["trigger_parameters"] = trigger, parameters
 
@@ -193,7 +193,7 @@ def _updated_trigger(reading: Reading, journey: Journey | None) -> tuple[Trigger
     parameters, faults = read_parameters(trigger, sent, stored=stored)
     for fault in faults:
         # 10 means "Journey not found" here: a missing or malformed tag is a record that is not there (rulings 5)
-        reading.refuse(11 if fault[0] == "tag_id" else FAULT_CODES[fault])
+        refuse_fault(reading, fault, of_a_tag=11)
     return trigger, parameters
 
 

@@ -47,5 +47,9 @@ class TriggerJourneyNotFound(DomainError):
     """Trigger_Value matching record not found (JourneyCompleted)"""
 
 
+class PulledListNotFound(DomainError):
+    """Trigger_ListID matching record not found (ScheduledPull)"""
+
+
 class TriggeredByItself(DomainError):
     """A journey cannot be triggered by its own completion"""

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.journeys import pulls
 from journeys_api.journeys.trees import Row
 from journeys_api.models import SHARDS, Journey, JourneyAction
 from journeys_api.trigger_events import wake
@@ -44,7 +45,8 @@ async def let_run(session: AsyncSession, *, owner_id: int, journey_ids: Sequence
 
 
 async def freeze(session: AsyncSession, journey_ids: Sequence[int]) -> None:
-    """Take journeys out of the round: nobody moves, and what waits there costs nobody anything."""
+    """Take journeys out of the round: nobody moves or is pulled in, and what waits there costs nobody anything."""
+    await pulls.cancel(session, journey_ids)
     await session.execute(
         text("DELETE FROM runnable_journeys WHERE journey_id = ANY(CAST(:journeys AS bigint[]))"),
         {"journeys": list(journey_ids)},

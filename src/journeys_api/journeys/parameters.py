@@ -16,7 +16,7 @@ from journeys_api.commands.reading import (
 )
 from journeys_api.commands.registry import Param, Reading, Refusal, invalid, missing, not_found
 from journeys_api.errors import NotReadable
-from journeys_api.journeys import errors
+from journeys_api.journeys import errors, schedules
 from journeys_api.journeys.triggers import Fault, Sent, Trigger
 from journeys_api.stats.windows import MAX_DAYS, Window, WindowReversed, WindowTooLong, window
 
@@ -68,7 +68,13 @@ EVENT_RULES = Reader(
 OPERATOR = Reader(
     lambda value: "or" if scalar_text(value).lower() == "or" else "and", {"type": "string", "enum": ["and", "or"]}
 )
+SCHEDULE = Reader(
+    as_given.parse,
+    {"type": "object", "properties": {name: {} for name in schedules.NAMES.values()}, "additionalProperties": True},
+)
 PER_HOUR = number(0, 2**31 - 1)
+PULLING = "JC 4.16"
+"""Where ScheduledPull comes from."""
 
 _TYPES = ", ".join(trigger.value for trigger in Trigger)
 
@@ -91,6 +97,8 @@ def settings_params(verb: str, *, keeps_empty: bool) -> list[Param]:
               doc="Email of email-based triggers; 0 = any"),
         Param("Trigger_Value", "trigger_value", Reader(as_given.parse, {"type": ["string", "integer", "number"]}),
               doc="Tag, custom field, amount or journey, as the trigger needs"),
+        Param("TriggerParameters", "trigger_schedule", SCHEDULE, source=PULLING,
+              doc="When and how many people ScheduledPull takes; other triggers do not read it"),
         Param("Trigger_Criteria", "trigger_criteria", EVENT_RULES, keeps_empty=keeps_empty,
               doc="Criteria of the event: all must match"),
         Param("Run_Criteria", "run_criteria", RULES, keeps_empty=keeps_empty,
@@ -123,6 +131,8 @@ VALUE_CODES = (
     not_found(17, "Trigger_Value matching record not found (JourneyCompleted)"),
     invalid(18, "rate_limit_per_hour"),
     invalid(19, "rate_limit_per_day"),
+    Refusal(20, "Missing or invalid Trigger_ListID parameter for ScheduledPull trigger", source=PULLING),
+    not_found(21, "Trigger_ListID matching record not found (ScheduledPull)", source=PULLING),
 )
 TRIGGER_ERRORS = {
     errors.TriggerListNotFound: 6,
@@ -130,6 +140,7 @@ TRIGGER_ERRORS = {
     errors.TriggerTagNotFound: 11,
     errors.TriggerFieldNotFound: 13,
     errors.TriggerJourneyNotFound: 17,
+    errors.PulledListNotFound: 21,
 }
 FAULT_CODES: Mapping[Fault, int] = {
     ("list_ids", "missing"): 4,
@@ -141,8 +152,24 @@ FAULT_CODES: Mapping[Fault, int] = {
     ("amount", "missing"): 15,
     ("journey_id", "missing"): 16,
     ("journey_id", "invalid"): 16,
+    ("list_id", "missing"): 20,
+    ("list_id", "invalid"): 20,
 }
 """Codes of what is wrong with a trigger's parameters, where create and update agree; a tag's differ."""
+
+
+def refuse_fault(reading: Reading, fault: Fault, *, of_a_tag: int) -> None:
+    """Add the code of what is wrong with a trigger's parameters.
+
+    Args:
+        of_a_tag: the command's own code for a tag that is missing or malformed.
+
+    Raises:
+        NotReadable: a key of `TriggerParameters`, for which there is no code.
+    """
+    if fault[0] in schedules.NAMES:
+        raise schedules.refuse(fault[0])
+    reading.refuse(of_a_tag if fault[0] == "tag_id" else FAULT_CODES[fault])
 
 
 def sent_trigger(reading: Reading) -> Sent:
@@ -153,6 +180,7 @@ def sent_trigger(reading: Reading) -> Sent:
         email_id=reading["trigger_email_id"],
         value=reading["trigger_value"],
         criteria=[] if criteria == "" else criteria,
+        schedule=reading["trigger_schedule"],
     )
 
 

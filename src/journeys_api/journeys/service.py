@@ -11,11 +11,12 @@ from journeys_api.emails import service as emails
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.fields import service as fields
 from journeys_api.fields.errors import FieldNotFound
-from journeys_api.journeys import insiders, queries, trees
+from journeys_api.journeys import insiders, pulls, queries, trees
 from journeys_api.journeys.errors import (
     ActionNotFound,
     JourneyGone,
     JourneyNotFound,
+    PulledListNotFound,
     TriggeredByItself,
     TriggerEmailNotFound,
     TriggerFieldNotFound,
@@ -27,6 +28,7 @@ from journeys_api.journeys.triggers import (
     EmailParameters,
     FieldParameters,
     JourneyParameters,
+    PullParameters,
     TagParameters,
     Trigger,
     TriggerParameters,
@@ -99,6 +101,9 @@ async def check_references(session: AsyncSession, *, owner_id: int, parameters: 
     if list_ids - await queries.known_list_ids(session, owner_id=owner_id, list_ids=list_ids):
         raise TriggerListNotFound
     match parameters:
+        case PullParameters(list_id=int(list_id)):
+            if not await queries.known_list_ids(session, owner_id=owner_id, list_ids=[list_id]):
+                raise PulledListNotFound
         case EmailParameters(email_id=int(email_id)) if email_id:
             try:
                 await emails.get_email(session, owner_id=owner_id, email_id=email_id)
@@ -154,6 +159,8 @@ async def update_journey(
     settings.apply(journey)
     journey.updated_at = now
     await session.flush()
+    if trigger_parameters is not None and journey.status is JourneyStatus.ENABLED:
+        await pulls.plan(session, [journey], now=now)
 
 
 async def journeys_after(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.journeys import insiders, queries
+from journeys_api.journeys import insiders, pulls, queries
 from journeys_api.journeys.errors import JourneyAlreadyDisabled, JourneyAlreadyEnabled
 from journeys_api.models import Journey, JourneyStatus
 
@@ -76,6 +76,7 @@ async def _switch_on(session: AsyncSession, journeys: Sequence[Journey], *, owne
     if journeys:
         ids = [journey.journey_id for journey in journeys]
         await insiders.let_run(session, owner_id=owner_id, journey_ids=ids, now=now)
+        await pulls.plan(session, journeys, now=now)
 
 
 async def _switch_off(session: AsyncSession, journeys: Sequence[Journey], *, now: datetime) -> None:

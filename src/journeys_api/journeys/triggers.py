@@ -1,8 +1,9 @@
-"""The fifteen triggers: which parameters each takes, and the typed form in which they are kept (JC 2.B, rulings 5)."""
+"""The sixteen triggers: which parameters each takes, and the typed form in which they are kept (JC 2.B, rulings 5)."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from journeys_api.commands.reading import Unreadable, comma_members, scalar_text, whole
+from journeys_api.journeys import schedules
 from journeys_api.strict_json import fold
 
 _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,2})?")
@@ -33,6 +35,7 @@ class Trigger(StrEnum):
     WEBSITE_EVENT_IDENTIFY = "WebsiteEvent_identify"
     WEBSITE_EVENT_CUSTOM_EVENT = "WebsiteEvent_customEvent"
     WEBSITE_EVENT_CONVERSION = "WebsiteEvent_conversion"
+    SCHEDULED_PULL = "ScheduledPull"
 
 
 _BY_FOLDED_NAME = {fold(trigger.value): trigger for trigger in Trigger}
@@ -134,6 +137,56 @@ class WebsiteEventParameters(TriggerParameters):
     criteria: tuple[dict[str, Any], ...] = ()
 
 
+class PullParameters(TriggerParameters):
+    """ScheduledPull: every so often some people of one list, chosen at random (JC 4.16)."""
+
+    required: ClassVar[frozenset[str]] = frozenset({"list_id"})
+    list_id: int | None = None
+    interval_value: int = 60
+    interval_unit: str = "minutes"
+    count_mode: str = "fixed"
+    count_fixed: int = 10
+    count_min: int = 1
+    count_max: int | None = None
+    """None: as `count_min`."""
+    has_window: bool = False
+    allowed_days: tuple[str, ...] = ()
+    """With the window on, none means never: a Wait's default is every day."""
+    not_before: str = "00:00"
+    not_after: str = "23:59"
+    has_frequency_cap: bool = False
+    cap_count: int = 0
+    cap_period: int = 0
+    cap_unit: str = "days"
+
+    @property
+    def period(self) -> timedelta:
+        """From one pull to the next; never below a minute."""
+        return max(timedelta(minutes=1), schedules.UNITS[self.interval_unit] * self.interval_value)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many a pull takes, at least and at most."""
+        if self.count_mode == "fixed":
+            return self.count_fixed, self.count_fixed
+        return self.count_min, max(self.count_min, self.count_max or 0)
+
+    @property
+    def frequency_cap(self) -> tuple[int, timedelta] | None:
+        """How often one subscriber may enter in which time; None: any number of times."""
+        if not (self.has_frequency_cap and self.cap_count and self.cap_period):
+            return None
+        return self.cap_count, schedules.UNITS[self.cap_unit] * self.cap_period
+
+    def wire(self) -> dict[str, Any]:
+        """As `TriggerParameters.wire`: `ListID`, and every key of the schedule with what counts for it."""
+        settled = dict(self) | {"count_max": self.count_min if self.count_max is None else self.count_max}
+        return {"ListID": self.list_id} | {
+            name: list(settled[field]) if field == "allowed_days" else settled[field]
+            for field, name in schedules.NAMES.items()
+        }
+
+
 PARAMETERS: dict[Trigger, type[TriggerParameters]] = {
     Trigger.MANUAL: NoParameters,
     Trigger.LIST_SUBSCRIPTION: ListParameters,
@@ -150,6 +203,7 @@ PARAMETERS: dict[Trigger, type[TriggerParameters]] = {
     Trigger.WEBSITE_EVENT_IDENTIFY: WebsiteEventParameters,
     Trigger.WEBSITE_EVENT_CUSTOM_EVENT: WebsiteEventParameters,
     Trigger.WEBSITE_EVENT_CONVERSION: WebsiteEventParameters,
+    Trigger.SCHEDULED_PULL: PullParameters,
 }
 
 
@@ -161,10 +215,20 @@ class Sent:
     email_id: Any = None
     value: Any = None
     criteria: list[dict[str, Any]] | None = None
+    schedule: Any = None
+    """`TriggerParameters`, which ScheduledPull alone reads."""
 
     def of(self, field: str) -> Any:
         """What was sent for a field of `TriggerParameters`."""
-        return {"list_ids": self.list_id, "email_id": self.email_id, "criteria": self.criteria}.get(field, self.value)
+        if field in schedules.NAMES:
+            return schedules.sent(self.schedule, field)
+        by_field = {
+            "list_ids": self.list_id,
+            "list_id": self.list_id,
+            "email_id": self.email_id,
+            "criteria": self.criteria,
+        }
+        return by_field.get(field, self.value)
 
 
 Fault = tuple[str, Literal["missing", "invalid"]]
@@ -204,6 +268,9 @@ def load(trigger: str, stored: dict[str, Any]) -> TriggerParameters:
             values[field] = tuple(stored.get("ListIDs", [stored["ListID"]] if "ListID" in stored else []))
         elif field == "criteria":
             values[field] = tuple(stored.get("Criteria", ()))
+        elif field == "list_id" or field in schedules.NAMES:
+            if (name := schedules.NAMES.get(field, "ListID")) in stored:
+                values[field] = stored[name]
         elif (key := "EmailID" if field == "email_id" else "Value") in stored:
             values[field] = stored[key]
     return kind.model_validate(values)
@@ -224,6 +291,8 @@ def _amount(given: Any) -> str:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
+    **schedules.READERS,
+    "list_id": lambda given: whole(given, least=1),
     "list_ids": _list_ids,
     "email_id": whole,
     "tag_id": whole,

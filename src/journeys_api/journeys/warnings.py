@@ -47,7 +47,7 @@ from journeys_api.journeys.action_types import (
     WebhookParameters,
     YesNoParameters,
 )
-from journeys_api.journeys.triggers import TriggerParameters, load
+from journeys_api.journeys.triggers import PullParameters, TriggerParameters, load
 from journeys_api.models import (
     CustomField,
     DomainStatus,
@@ -163,15 +163,27 @@ def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
         record_id = getattr(parameters, name, None)
         if record_id:
             found.named.append((WHOLE_JOURNEY, f"trigger's {kind}", _Named(kind, record_id)))
-    for list_id in getattr(parameters, "list_ids", ()):
+    list_ids = (getattr(parameters, "list_id", 0), *getattr(parameters, "list_ids", ()))
+    for list_id in list_ids:
         if list_id:
             found.named.append((WHOLE_JOURNEY, "trigger's list", _Named("list", list_id)))
+    if isinstance(parameters, PullParameters):
+        found.warnings.extend((WHOLE_JOURNEY, each) for each in _pull_problems(parameters))
     rules = list(getattr(parameters, "criteria", ()))
     try:
         problems = criteria.trigger_problems(rules)
     except CriteriaInvalid as error:
         problems = [str(error)]
     found.warnings.extend((WHOLE_JOURNEY, f"Trigger_Criteria{each}") for each in problems)
+
+
+def _pull_problems(parameters: PullParameters) -> Iterator[str]:
+    if parameters.has_window and not parameters.allowed_days:
+        yield "no day is allowed: nobody is ever pulled"
+    if not parameters.counts[1]:
+        yield "a pull takes nobody"
+    if parameters.has_frequency_cap and parameters.frequency_cap is None:
+        yield "the frequency cap has no count or no period, and keeps nobody out"
 
 
 def _read_action(found: _Found, action: JourneyAction) -> None:

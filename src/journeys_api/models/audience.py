@@ -106,7 +106,8 @@ class Subscriber(Base):
         ),
         # counts by status are answered from this index alone; a list of ten million costs some seconds
         Index("ix_subscribers_list_id_status", "owner_id", "list_id", "status", "bounce_type"),
-        Index("ix_subscribers_list_id", "list_id"),
+        # whoever comes after some id on a list: people are drawn at random by it, and a list's are deleted with it
+        Index("ix_subscribers_list_id_subscriber_id", "list_id", "subscriber_id"),
         # whose value of a unique field it is, without reading the list; every change of a value is a new row version
         # in all indexes for it, and the entries themselves are put in by the batch
         Index(

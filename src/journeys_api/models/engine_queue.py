@@ -135,6 +135,17 @@ class RunnableJourney(Base):
     """When people of it were last moved: the round goes to whoever waited longest."""
 
 
+class ScheduledPull(Base):
+    """When an enabled ScheduledPull journey takes people next. A disabled one has no row."""
+
+    __tablename__ = "scheduled_pulls"
+    __table_args__ = (Index("ix_scheduled_pulls_due_at", "due_at"),)
+
+    journey_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    owner_id: Mapped[int]
+    due_at: Mapped[datetime]
+
+
 class JourneyJob(Base):
     """Work on a whole journey, done in chunks: ending the enrollments of a deleted one, releasing what was held."""
 
