@@ -14,6 +14,7 @@ from journeys_api.journeys import commands as journeys
 from journeys_api.journeys import copy_commands as journey_copies
 from journeys_api.lists import commands as lists
 from journeys_api.lists import overview_commands as list_overviews
+from journeys_api.operators import commands as operators
 from journeys_api.segments import commands as segments
 from journeys_api.subscribers import commands as subscribers
 from journeys_api.suppressions import commands as suppressions
@@ -37,6 +38,7 @@ MODULES = (
     journeys_in_bulk,
     lists,
     list_overviews,
+    operators,
     segments,
     subscribers,
     suppressions,

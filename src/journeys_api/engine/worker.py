@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.engine import isolation, queues
+from journeys_api.engine.beats import Beats
 from journeys_api.engine.enrolling import enroll_events
 from journeys_api.engine.flows import Flows
 from journeys_api.engine.jobs import do_journey_jobs
@@ -43,6 +44,7 @@ class Engine:
         self._turns: dict[int, int] = {}
         """Shard → the account whose events were served last."""
         self._months_made_on: date | None = None
+        self._beats = Beats(sessions)
         self.enrolled_events = 0
         self.taken_timers = 0
 
@@ -105,6 +107,7 @@ class Engine:
             if now.date() != self._months_made_on:
                 await make_months(session, now=now)
         self._months_made_on = now.date()
+        await self._beats.tell(self.taken_timers)
         pulled = await pull_due(self._sessions, self._clock)
         async with self._sessions.begin() as session:
             done = await do_journey_jobs(session, now=await self._clock.now(session))

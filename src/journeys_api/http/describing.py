@@ -50,7 +50,7 @@ _NOTES = ("Source:", "Raises:", "Args:", "Returns:")
 def noun(command: Command) -> str:
     """The heading that the command stands under: the package that declares it, the engine's under journeys."""
     package = command.handler.__module__.split(".")[1]
-    return "journeys" if package == "engine" else package.replace("_", " ")
+    return "journeys" if package in ("engine", "operators") else package.replace("_", " ")
 
 
 def callers(command: Command) -> str:

@@ -55,6 +55,7 @@ from journeys_api.models.engine_queue import (
     Step,
     Timer,
     TriggerEvent,
+    WorkerBeat,
 )
 from journeys_api.models.inbound_webhooks import InboundEvent, InboundWebhook, InboundWebhookDay
 from journeys_api.models.jobs import Job, JobKind, JobPiece, JobState
@@ -131,4 +132,5 @@ __all__ = [
     "WebsiteEvent",
     "WebsiteEventKind",
     "WebsiteEventProperty",
+    "WorkerBeat",
 ]

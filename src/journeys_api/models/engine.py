@@ -40,6 +40,8 @@ class Enrollment(Base):
         PrimaryKeyConstraint("owner_id", "enrollment_id"),
         one_of("state", EnrollmentState),
         CheckConstraint("(state = 'active') = (ended_at IS NULL)", name="end_whole"),
+        # nobody stands somewhere without an instant to go on at: no entry can be stuck
+        CheckConstraint("state <> 'active' OR due_at IS NOT NULL", name="active_due"),
         # nobody is active twice in one journey: the database's promise, not a check before an insert
         Index(
             "uq_enrollments_active",
@@ -51,6 +53,14 @@ class Enrollment(Base):
             postgresql_where=text("state = 'active'"),
         ),
         Index("ix_enrollments_subscriber_id", "owner_id", "subscriber_id", "journey_id"),
+        # the people of a journey in order of entry: operators page through them, and draw from them
+        Index(
+            "ix_enrollments_journey_id_enrollment_id",
+            "owner_id",
+            "journey_id",
+            "enrollment_id",
+            postgresql_where=text("state = 'active'"),
+        ),
         # no index names what a step changes (action_id, due_at, seq …): so it rewrites the row in place, and touches no
         # index; who stands at one action is found among the active people of its journey, which only edits do
         Index("ix_enrollments_failed", "ended_at", postgresql_where=text("state = 'failed'")),

@@ -146,6 +146,18 @@ class ScheduledPull(Base):
     due_at: Mapped[datetime]
 
 
+class WorkerBeat(Base):
+    """A sign of life of an engine; kept for some minutes."""
+
+    __tablename__ = "worker_beats"
+    __table_args__ = (PrimaryKeyConstraint("worker_id", "beat_at"), Index("ix_worker_beats_beat_at", "beat_at"))
+
+    worker_id: Mapped[UUID] = mapped_column(Uuid)
+    beat_at: Mapped[datetime]
+    moved: Mapped[int]
+    """How many people it has looked at since the one before."""
+
+
 class JourneyJob(Base):
     """Work on a whole journey, done in chunks: ending the enrollments of a deleted one, releasing what was held."""
 
