@@ -189,7 +189,9 @@ class _Run:
         )
         self.journey_id = journey.journey_id
         elements = await self._actions(session)
-        await journeys.replace_actions(session, **owner, journey_id=self.journey_id, elements=elements, now=now)
+        await journeys.replace_actions(
+            session, owner_id=owner["owner_id"], journey_id=self.journey_id, elements=elements, now=now
+        )
         await switching.enable_journey(session, **owner, journey_id=self.journey_id, now=now)
 
     async def _actions(self, session: AsyncSession) -> list[object]:

@@ -20,13 +20,14 @@ from journeys_api.commands.registry import (
     Param,
     Reading,
     Refusal,
+    Rejection,
     command,
     invalid,
     missing,
     not_found,
 )
-from journeys_api.journeys import errors, people, service, wire
-from journeys_api.journeys.parameters import PERMISSION
+from journeys_api.journeys import checks, errors, people, service, wire
+from journeys_api.journeys.parameters import PERMISSION, STRICT
 from journeys_api.stats import queries as stats
 from journeys_api.strict_json import fold
 
@@ -45,14 +46,35 @@ _CODES = (
     not_found(5, "Journey not found"),
 )
 
+_LATER = "JC 1.11"
+_DOUBTS = (
+    Refusal(checks.FROM_MISSING, "From email is required", source=_LATER),
+    Refusal(checks.FROM_USERNAME, "From email username is invalid", source=_LATER),
+    Refusal(checks.FROM_INCOMPLETE, "Enter a complete From email address", source=_LATER),
+    Refusal(checks.FIELD_OF_ANOTHER_LIST, "Decision rule names a field of another list", source=_LATER),
+    Refusal(checks.FIELD_UNKNOWN, "Decision rule names a field that does not exist", source=_LATER),
+    Refusal(12, "Email not found", source=_LATER),
+    Refusal(13, "Sender domain not found", source=_LATER),
+    Refusal(14, "Subscriber list not found", source=_LATER),
+    Refusal(15, "Subscriber tag not found", source=_LATER),
+    Refusal(16, "Target journey not found", source=_LATER),
+    Refusal(17, "Custom field not found", source=_LATER),
+    Refusal(checks.URL_NOT_PUBLIC, "Invalid WebhookURL parameter", source=_LATER),
+)
+_DOUBT_CODES = {refusal.code: refusal for refusal in _DOUBTS}
+
+
+def _refusal(doubt: checks.Doubt) -> Refusal:
+    return _DOUBT_CODES[doubt.code].with_detail(doubt.place)
+
 
 @command(
     "journey.actions.update",
     routes=[("PATCH", "/api/v1/journey.actions")],
     permission=PERMISSION,
     limit=HUNDRED_A_MINUTE,
-    params=[_JOURNEY_ID, _ACTIONS],
-    refusals=[*_CODES, Refusal(6, "Invalid action type or Journey not found")],
+    params=[_JOURNEY_ID, _ACTIONS, STRICT],
+    refusals=[*_CODES, Refusal(6, "Invalid action type or Journey not found"), *_DOUBTS],
     errors={errors.JourneyNotFound: 5, errors.ActionsRefused: 6},
     envelope=Envelope.ERRORS,
     title="Update Journey Actions",
@@ -78,16 +100,33 @@ _CODES = (
     },
     body_limit=MIB,
 )
-async def journey_actions_update(call: Call, *, journey_id: int, elements: list[Any]) -> Body:
+async def journey_actions_update(call: Call, *, journey_id: int, elements: list[Any], is_strict: bool) -> Body:
     """Replace the journey's action tree. Actions that come with their id keep history and statistics.
 
-    Source: journeys, "Update Journey Actions"; rulings 6; JC 3 for the types and their parameters.
+    What would not do (a From address, a record that is not the account's, a field that a Decision cannot know, a
+    webhook's address) is kept and named in `Warnings`, with its code and the id of its action; without such the key is
+    absent. With `Strict` it is refused by these codes, one for each, and nothing is changed.
+
+    Source: journeys, "Update Journey Actions"; rulings 6; JC 3 for the types and their parameters, JC 1.11.
     """
-    saved = await service.replace_actions(
-        call.session, owner_id=call.owner_id, journey_id=journey_id, elements=elements, now=call.now
-    )
+    try:
+        saved = await service.replace_actions(
+            call.session,
+            owner_id=call.owner_id,
+            journey_id=journey_id,
+            elements=elements,
+            now=call.now,
+            is_strict=is_strict,
+        )
+    except service.ActionsDoubtful as doubtful:
+        raise Rejection(_refusal(doubt) for doubt in doubtful.doubts) from doubtful
     counted = await stats.totals_of_journey(call.lane, owner_id=call.owner_id, journey_id=journey_id)
+    warned = [
+        {"Code": doubt.code, "ActionID": str(doubt.action_id), "Message": _refusal(doubt).message}
+        for doubt in saved.doubts
+    ]
     return {
+        **({"Warnings": warned} if warned else {}),
         "JourneyID": str(saved.journey.journey_id),
         "JourneyName": saved.journey.name,
         "Actions": wire.action_tree(saved.actions, counted.actions),

@@ -23,6 +23,7 @@ from journeys_api.journeys.parameters import (
     NAME,
     PERMISSION,
     SHOWN,
+    STRICT,
     TRIGGER_CODES,
     TRIGGER_ERRORS,
     VALUE_CODES,
@@ -126,6 +127,7 @@ def _check_update(reading: Reading) -> None:
         JOURNEY_ID,
         Param("Name", "name", NAME, doc="Updated journey name"),
         *settings_params("Updated", keeps_empty=True),
+        STRICT,
     ],
     check=_check_update,
     judges_stored=True,
@@ -137,8 +139,14 @@ def _check_update(reading: Reading) -> None:
         not_found(10, "Journey not found"),
         *VALUE_CODES,
         Refusal(22, "A journey cannot be triggered by its own completion (JourneyCompleted)", source=LATER),
+        Refusal(23, "A Decision names a field that is not on the trigger's list", source="ours: the vendor only warns"),
     ],
-    errors={**TRIGGER_ERRORS, errors.JourneyNotFound: 10, errors.TriggeredByItself: 22},
+    errors={
+        **TRIGGER_ERRORS,
+        errors.JourneyNotFound: 10,
+        errors.TriggeredByItself: 22,
+        service.DecisionsStray: 23,
+    },
     envelope=Envelope.ERRORS,
     title="Update a Journey",
     example={"JourneyID": 456, "Name": "Welcome Series V2", "Notes": "Updated onboarding journey"},
@@ -156,6 +164,9 @@ def _check_update(reading: Reading) -> None:
 async def journey_update(call: Call, *, reading: Reading) -> Body:
     """Change a journey. What is not sent stays; a new trigger discards the old one's parameters.
 
+    Where the trigger's lists change and Decisions name fields that are not on them, `Warnings` names these; with
+    `Strict` the change is refused instead.
+
     Source: journeys, "Update a Journey"; rulings 5.
     """
     journey = None
@@ -171,15 +182,16 @@ async def journey_update(call: Call, *, reading: Reading) -> Body:
     reading.raise_refusals()
     if journey is None:
         raise errors.JourneyNotFound
-    await service.update_journey(
+    strays = await service.update_journey(
         call.session,
         journey=journey,
         trigger=trigger,
         trigger_parameters=parameters,
         settings=_updated_settings(reading),
         now=call.now,
+        is_strict=reading["is_strict"],
     )
-    return {"Journey": wire.updated(journey)}
+    return {"Journey": wire.updated(journey), **({"Warnings": wire.strays(strays)} if strays else {})}
 
 
 def _updated_trigger(reading: Reading, journey: Journey | None) -> tuple[Trigger, TriggerParameters | None]:

@@ -8,6 +8,7 @@ from journeys_api.commands.reading import (
     Unreadable,
     array,
     as_given,
+    boolean,
     bounded_text,
     day,
     identifier,
@@ -21,6 +22,14 @@ from journeys_api.journeys.triggers import Fault, Sent, Trigger
 from journeys_api.stats.windows import MAX_DAYS, Window, WindowReversed, WindowTooLong, window
 
 PERMISSION = "Campaign.Create"
+STRICT = Param(
+    "Strict",
+    "is_strict",
+    boolean,
+    default=False,
+    source="ours: JC 1.6, 1.11",
+    doc="Whether what the vendor's newer releases refuse is refused here too; otherwise it is named in Warnings",
+)
 SHOWN = {"JourneyID": "456", "JourneyName": "Welcome Series", "Trigger": "ListSubscription"}
 """The journey of the contract's examples."""
 

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.emails import service as emails
 from journeys_api.emails.errors import EmailNotFound
+from journeys_api.errors import DomainError
 from journeys_api.fields import service as fields
 from journeys_api.fields.errors import FieldNotFound
-from journeys_api.journeys import insiders, pulls, queries, trees
+from journeys_api.journeys import checks, insiders, pulls, queries, trees
 from journeys_api.journeys.errors import (
     ActionNotFound,
     JourneyGone,
@@ -63,6 +64,25 @@ class WithActions:
 
     journey: Journey
     actions: Sequence[JourneyAction | trees.Row]
+
+
+@dataclass(frozen=True)
+class Checked(WithActions):
+    """A journey whose tree was saved, and what of it would not do."""
+
+    doubts: Sequence[checks.Doubt] = ()
+
+
+class ActionsDoubtful(DomainError):
+    """An action of the tree would not do"""
+
+    def __init__(self, doubts: Sequence[checks.Doubt]) -> None:
+        super().__init__()
+        self.doubts = doubts
+
+
+class DecisionsStray(DomainError):
+    """A Decision names a field that is not on the trigger's list"""
 
 
 async def create_journey(
@@ -139,17 +159,21 @@ async def update_journey(
     trigger_parameters: TriggerParameters | None,
     settings: Settings,
     now: datetime,
-) -> None:
-    """Change a locked journey.
+    is_strict: bool = False,
+) -> Sequence[checks.Stray]:
+    """Change a locked journey; the fields of its Decisions that are not on the lists it now has, if these changed.
 
     Args:
         trigger_parameters: None leaves trigger and parameters as they are.
+        is_strict: whether such fields are refused.
 
     Raises:
         As `check_references`, and TriggeredByItself.
+        DecisionsStray: the caller is strict.
 
     Source: journeys, "Update a Journey".
     """
+    lists = checks.trigger_lists(journey)
     if trigger_parameters is not None:
         await check_references(session, owner_id=journey.owner_id, parameters=trigger_parameters)
         if getattr(trigger_parameters, "journey_id", None) == journey.journey_id:
@@ -161,6 +185,17 @@ async def update_journey(
     await session.flush()
     if trigger_parameters is not None and journey.status is JourneyStatus.ENABLED:
         await pulls.plan(session, [journey], now=now)
+    if checks.trigger_lists(journey) == lists:
+        return []
+    actions = await queries.actions(session, owner_id=journey.owner_id, journey_id=journey.journey_id)
+    placed = [
+        checks.Placed(action.action_id, f"action {action.order_no}", action.action, action.parameters)
+        for action in actions
+    ]
+    strays = await checks.strays(session, journey=journey, actions=placed)
+    if is_strict and strays:
+        raise DecisionsStray(", ".join(f"field {stray.field_id}" for stray in strays))
+    return strays
 
 
 async def journeys_after(
@@ -194,13 +229,23 @@ async def delete_journeys(
 
 
 async def replace_actions(
-    session: AsyncSession, *, owner_id: int, journey_id: int, elements: list[Any], now: datetime
-) -> WithActions:
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    journey_id: int,
+    elements: list[Any],
+    now: datetime,
+    is_strict: bool = False,
+) -> Checked:
     """Put the tree that `Actions` describes in place of the journey's; what is not listed is removed.
+
+    Args:
+        is_strict: whether a tree that would not do is refused; otherwise what is wrong with it is answered.
 
     Raises:
         JourneyNotFound: no such journey in this account.
-        ActionsRefused: nothing was written.
+        ActionsRefused: an action cannot be kept.
+        ActionsDoubtful: the caller is strict.
 
     Source: journeys, "Update Journey Actions"; rulings 6.
     """
@@ -210,7 +255,12 @@ async def replace_actions(
         action.action_id: action for action in await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
     }
     trees.settle(nodes, stored)
-    return WithActions(journey, await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now))
+    rows = await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now)
+    placed = [checks.Placed(node.action_id, node.place, node.action, node.parameters) for node in trees.walk(nodes)]
+    doubts = await checks.doubts_of(session, journey=journey, actions=placed)
+    if is_strict and doubts:
+        raise ActionsDoubtful(doubts)
+    return Checked(journey, rows, doubts)
 
 
 async def write_tree(

@@ -8,22 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Select,
-    String,
-    any_,
-    case,
-    cast,
-    literal,
-    or_,
-    select,
-    union_all,
-)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from journeys_api import criteria
 from journeys_api.criteria import Criteria, CriteriaInvalid
@@ -47,19 +32,11 @@ from journeys_api.journeys.action_types import (
     WebhookParameters,
     YesNoParameters,
 )
+from journeys_api.journeys.references import Named, records_among
 from journeys_api.journeys.triggers import PullParameters, TriggerParameters, load
 from journeys_api.models import (
-    CustomField,
-    DomainStatus,
-    Email,
-    GatewayStatus,
     Journey,
     JourneyAction,
-    JourneyStatus,
-    SenderDomain,
-    SmsGateway,
-    SubscriberList,
-    Tag,
 )
 from journeys_api.segments.service import criteria_of_segments
 
@@ -76,19 +53,11 @@ class CannotRun:
     message: str
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A record that an action or the trigger names."""
-
-    kind: str
-    record_id: int
-
-
 @dataclass
 class _Found:
     """What reading actions and trigger brought up; keys are action ids, or `WHOLE_JOURNEY`."""
 
-    named: list[tuple[int, str, _Named]] = field(default_factory=list)
+    named: list[tuple[int, str, Named]] = field(default_factory=list)
     """Where, what it is called there, and the record."""
     warnings: list[tuple[int, str]] = field(default_factory=list)
     criteria: dict[int, Criteria] = field(default_factory=dict)
@@ -98,7 +67,7 @@ class _Found:
     def name(self, action_id: int, kind: str, record_id: object, *, chosen: str) -> None:
         """Note a record that is named, or that none is; `chosen` is what is said then."""
         if isinstance(record_id, int) and record_id:
-            self.named.append((action_id, kind, _Named(kind, record_id)))
+            self.named.append((action_id, kind, Named(kind, record_id)))
         else:
             self.warnings.append((action_id, chosen))
 
@@ -145,14 +114,6 @@ def _read_journey(found: _Found, journey: Journey) -> None:
         found.warnings.append((WHOLE_JOURNEY, f"Run_Criteria: {error}"))
 
 
-_TRIGGER_RECORDS = (
-    ("email_id", "email"),
-    ("tag_id", "tag"),
-    ("field_id", "custom field"),
-    ("journey_id", "journey"),
-)
-
-
 def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
     for name, kind in (
         ("email_id", "email"),
@@ -162,11 +123,11 @@ def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
     ):
         record_id = getattr(parameters, name, None)
         if record_id:
-            found.named.append((WHOLE_JOURNEY, f"trigger's {kind}", _Named(kind, record_id)))
+            found.named.append((WHOLE_JOURNEY, f"trigger's {kind}", Named(kind, record_id)))
     list_ids = (getattr(parameters, "list_id", 0), *getattr(parameters, "list_ids", ()))
     for list_id in list_ids:
         if list_id:
-            found.named.append((WHOLE_JOURNEY, "trigger's list", _Named("list", list_id)))
+            found.named.append((WHOLE_JOURNEY, "trigger's list", Named("list", list_id)))
     if isinstance(parameters, PullParameters):
         found.warnings.extend((WHOLE_JOURNEY, each) for each in _pull_problems(parameters))
     rules = list(getattr(parameters, "criteria", ()))
@@ -228,7 +189,7 @@ def _criteria(parameters: DecisionParameters | YesNoParameters) -> Criteria:
 def _read_send_email(found: _Found, at: int, parameters: SendEmailParameters) -> None:
     found.name(at, "email", parameters.email_id, chosen="no email is chosen")
     if parameters.sender_domain_id:
-        found.named.append((at, "sender domain", _Named("sender domain", parameters.sender_domain_id)))
+        found.named.append((at, "sender domain", Named("sender domain", parameters.sender_domain_id)))
         if isinstance(parameters.sender, Person) and parameters.sender.email:
             found.senders[at] = parameters.sender.email
 
@@ -260,8 +221,8 @@ async def _judge_records(session: AsyncSession, found: _Found, journey: Journey)
     """Which of the named records are gone, or there and cannot be used."""
     if not found.named:
         return
-    rows = await session.execute(_records({named for _, _, named in found.named}, owner_id=journey.owner_id))
-    there = {_Named(row.kind, row.id): row.note for row in rows}
+    rows = await session.execute(records_among({named for _, _, named in found.named}, owner_id=journey.owner_id))
+    there = {Named(row.kind, row.id): row.note for row in rows}
     for at, what, named in found.named:
         note = there.get(named)
         if named.kind == "sender domain":
@@ -279,45 +240,6 @@ def _is_of(sender: str, domain: str) -> bool:
     """As the sender judges it when the mail leaves."""
     at = sender.rpartition("@")[2].lower()
     return at == domain.lower() or at.endswith(f".{domain.lower()}")
-
-
-def _records(named: set[_Named], *, owner_id: int) -> Select[str, int, str]:
-    """(kind, id, note) of those that the account has; the note says what is wrong, of a domain its name."""
-
-    def among(kind: str, column: InstrumentedAttribute[int]) -> ColumnElement[bool]:
-        ids = sorted(each.record_id for each in named if each.kind == kind)
-        return column == any_(literal(ids, ARRAY(BigInteger)))
-
-    fine = literal("", String)
-    present = Journey.owner_id == owner_id, Journey.deleted_at.is_(None)
-    is_off = case((Journey.status == JourneyStatus.DISABLED, literal("disabled", String)), else_=fine)
-    is_inactive = case((SmsGateway.status != GatewayStatus.ACTIVE, literal("not active", String)), else_=fine)
-    may_use = or_(SmsGateway.is_global, literal(owner_id, BigInteger) == any_(SmsGateway.user_ids))
-    everything = union_all(
-        select(cast(literal("email"), String).label("kind"), Email.email_id.label("id"), fine.label("note")).where(
-            Email.owner_id == owner_id, Email.deleted_at.is_(None), among("email", Email.email_id)
-        ),
-        select(literal("sender domain"), SenderDomain.domain_id, SenderDomain.name).where(
-            SenderDomain.owner_id == owner_id,
-            SenderDomain.status == DomainStatus.ENABLED,
-            among("sender domain", SenderDomain.domain_id),
-        ),
-        select(literal("list"), SubscriberList.list_id, fine).where(
-            SubscriberList.owner_id == owner_id, among("list", SubscriberList.list_id)
-        ),
-        select(literal("tag"), Tag.tag_id, fine).where(Tag.owner_id == owner_id, among("tag", Tag.tag_id)),
-        select(literal("custom field"), CustomField.field_id, fine).where(
-            CustomField.owner_id == owner_id, among("custom field", CustomField.field_id)
-        ),
-        select(literal("journey"), Journey.journey_id, fine).where(*present, among("journey", Journey.journey_id)),
-        select(literal("target journey"), Journey.journey_id, is_off).where(
-            *present, among("target journey", Journey.journey_id)
-        ),
-        select(literal("gateway"), SmsGateway.gateway_id, is_inactive).where(
-            may_use, among("gateway", SmsGateway.gateway_id)
-        ),
-    ).subquery()
-    return select(everything.c.kind, everything.c.id, everything.c.note)
 
 
 async def _judge_criteria(session: AsyncSession, found: _Found, *, owner_id: int) -> None:

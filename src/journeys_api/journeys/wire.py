@@ -7,6 +7,7 @@ import orjson
 
 from journeys_api.commands.wire import instant
 from journeys_api.journeys.action_types import BRANCHES, HIDDEN
+from journeys_api.journeys.checks import Stray
 from journeys_api.journeys.queries import NewJourney
 from journeys_api.journeys.reading import ReadAction, ReadJourney
 from journeys_api.journeys.trees import Row
@@ -84,6 +85,30 @@ def warnings(found: Sequence[CannotRun]) -> list[dict[str, object]]:
     """`Warnings` of `journey.enable`, a key of ours."""
     return [
         {"ActionID": None if each.action_id is None else str(each.action_id), "Message": each.message} for each in found
+    ]
+
+
+def strays(found: Sequence[Stray]) -> list[dict[str, object]]:
+    """`Warnings` of `journey.update` (JC 1.6), one for each action."""
+    by_action: dict[int, list[dict[str, object]]] = {}
+    for each in found:
+        by_action.setdefault(each.action_id, []).append(
+            {
+                "FieldID": each.field_id,
+                "FieldName": each.field_name,
+                "FieldListID": each.list_id,
+                "Reason": "missing" if each.is_missing else "foreign_list",
+            }
+        )
+    return [
+        {
+            "Code": 1,
+            "Type": "DecisionFieldNotOnTriggerList",
+            "ActionID": str(action_id),
+            "Message": "A Decision names fields that are not on the trigger's list",
+            "Fields": fields,
+        }
+        for action_id, fields in by_action.items()
     ]
 
 
