@@ -103,7 +103,7 @@ async def test_a_hundred_journeys_cost_as_many_statements_as_one(api: Client, ap
             await actions_of(api, journey_id, {"Action": "Wait"}, {"Action": "Debug"})
         if command == "journeys.disable":
             await api.ok("journeys.enable", JourneyIDs=ids)
-        with counted(app) as statements:
+        async with counted(app) as statements:
             answer = await api.ok(command, JourneyIDs=ids)
         assert answer["ProcessedJourneyIDs"] == ids
         counts.append(len(statements))
