@@ -1,4 +1,7 @@
-"""`docs/api.md`, derived from the table of commands: `python -m journeys_api.http.markdown > docs/api.md`."""
+"""`docs/api.md`, derived from the table of commands: `python -m journeys_api.http.markdown > docs/api.md`.
+
+Called so, it also brings the table of `docs/compatibility.md` up to date, where that page is.
+"""
 
 import json
 import sys
@@ -7,7 +10,7 @@ from typing import Any
 
 from journeys_api.commands import catalog
 from journeys_api.commands.registry import COMMANDS, Command, Refusal
-from journeys_api.http import describing
+from journeys_api.http import describing, vendor
 
 _NOTICE = (
     "<!-- Written by `python -m journeys_api.http.markdown > docs/api.md`; change the declarations, not this page. -->"
@@ -121,3 +124,5 @@ def _anchor(name: str) -> str:
 if __name__ == "__main__":
     assert catalog.MODULES, "importing the catalog fills the table of commands"
     sys.stdout.write(api_page(COMMANDS.values()))
+    if vendor.PAGE.is_file():
+        vendor.PAGE.write_text(vendor.with_table(vendor.PAGE.read_text(), COMMANDS))
