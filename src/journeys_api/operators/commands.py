@@ -297,7 +297,7 @@ def _check_position(reading: Reading) -> None:
     scope=Scope.ADMIN,
     limit=HUNDRED_A_MINUTE,
     params=[
-        Param("EntryID", "entry_id", identifier, invalid=5, doc="The entry"),
+        Param("EntryID", "entry_id", identifier, invalid=5, refers_to="enrollment", doc="The entry"),
         Param("SubscriberID", "subscriber_id", identifier, invalid=5, refers_to="subscriber", doc="Or the subscriber"),
         Param("Email", "email_address", bounded_text(1000), invalid=5, doc="Or an address, with its list"),
         Param("ListID", "list_id", identifier, invalid=5, refers_to="list", doc="The list that the address is on"),
