@@ -46,7 +46,7 @@ def trigger_named(name: object) -> Trigger | None:
     return _BY_FOLDED_NAME.get(fold(name)) if isinstance(name, str) else None
 
 
-_RECORDS = frozenset({"list_ids", "email_id", "tag_id", "field_id", "journey_id"})
+_RECORDS = frozenset({"list_id", "list_ids", "email_id", "tag_id", "field_id", "journey_id"})
 
 
 class TriggerParameters(BaseModel):

@@ -397,7 +397,7 @@ async def admin_journey_queue_position(call: Call, *, whose: Sought) -> Body:
 async def admin_journey_action_audit(call: Call, *, action_id: int) -> Body:
     """The people at an action, by what they wait for, by subscription and by bounces.
 
-    Of more than 500 some are drawn at random, and what they say of all is an estimate.
+    In a journey of more than 500 people some are drawn at random, and what they say of all is an estimate.
 
     Source: JC 1.23.
     """

@@ -63,23 +63,33 @@ SELECT e.*, j.name AS journey_name, j.status AS journey_status, a.action, a.orde
 JOIN journeys j ON j.journey_id = e.journey_id LEFT JOIN journey_actions a ON a.action_id = e.action_id
 ORDER BY e.{order}
 """
-# places where people stand, from the counters: as many as there are actions with people
+# journeys where people are, from the counters
 _PLACES = """
-SELECT owner_id, journey_id, action_id FROM (
-    SELECT owner_id, journey_id, action_id, active_count FROM action_totals WHERE {of_journey} true
+SELECT owner_id, journey_id FROM (
+    SELECT owner_id, journey_id, active_count FROM journey_totals WHERE {one} true
     UNION ALL
-    SELECT owner_id, journey_id, action_id, active_count FROM counter_deltas WHERE {of_journey} action_id <> 0
-) AS c WHERE {of_action} true GROUP BY owner_id, journey_id, action_id HAVING sum(active_count) > 0
+    SELECT owner_id, journey_id, active_count FROM counter_deltas WHERE {one} action_id = 0
+) AS c GROUP BY owner_id, journey_id HAVING sum(active_count) > 0
 """
 _OF_JOURNEY = "(owner_id, journey_id) = (SELECT owner_id, journey_id FROM journeys WHERE journey_id = :journey) AND"
+_OF_ACTION = "(owner_id, journey_id) = (SELECT owner_id, journey_id FROM journey_actions WHERE action_id = :action) AND"
 _BY_ID = """
 SELECT found.* FROM ({places}) AS p CROSS JOIN LATERAL (
     SELECT {columns} FROM enrollments e
-    WHERE e.owner_id = p.owner_id AND e.journey_id = p.journey_id AND e.action_id = p.action_id AND e.state = 'active'
-    {conditions} ORDER BY e.enrollment_id {direction} LIMIT {most}
+    WHERE e.owner_id = p.owner_id AND e.journey_id = p.journey_id AND e.state = 'active' {conditions}
+    ORDER BY e.enrollment_id {direction} LIMIT {most}
 ) AS found ORDER BY {order} OFFSET {offset} LIMIT {count}
 """
 _BY_DUE = """
+SELECT found.* FROM ({places}) AS p
+CROSS JOIN generate_series(0, {last_shard}) AS s(shard) CROSS JOIN LATERAL (
+    SELECT {columns} FROM timers t JOIN enrollments e USING (owner_id, enrollment_id)
+    WHERE t.shard = s.shard AND t.journey_id = p.journey_id AND t.owner_id = p.owner_id
+      AND e.state = 'active' AND e.due_at = t.due_at {conditions}
+    ORDER BY t.due_at {direction} LIMIT {most}
+) AS found ORDER BY {order} OFFSET {offset} LIMIT {count}
+"""
+_DUE = """
 SELECT found.* FROM (SELECT DISTINCT owner_id, journey_id FROM ({places}) AS p) AS p
 CROSS JOIN generate_series(0, {last_shard}) AS s(shard) CROSS JOIN LATERAL (
     SELECT {columns} FROM timers t JOIN enrollments e USING (owner_id, enrollment_id)
@@ -107,8 +117,9 @@ def _order(wanted: Wanted) -> str:
 async def page(session: AsyncSession, wanted: Wanted, *, now: datetime) -> tuple[list[Row[Any]], int | None]:
     """A page of entries, and how many there are of them where this had to count them; None: counters know.
 
-    By id each action with people costs a page's worth of index entries; those whose turn it is are read up to
-    `LOOKED_AT`. A piece of an address is looked for by reading the addresses of everybody in question.
+    By id each journey with people costs a page's worth of index entries, and an action's people are found among their
+    journey's; those whose turn it is are read up to `LOOKED_AT`. A piece of an address is looked for by reading the
+    addresses of everybody in question.
     """
     parameters: dict[str, Any] = {"now": now}
     if wanted.journey_id is not None:
@@ -139,10 +150,8 @@ def _conditions(wanted: Wanted) -> str:
 
 
 def _places(wanted: Wanted) -> str:
-    return _PLACES.format(
-        of_journey=_OF_JOURNEY if wanted.journey_id is not None else "",
-        of_action="action_id = :action AND" if wanted.action_id is not None else "",
-    )
+    of_action = _OF_ACTION if wanted.action_id is not None else ""
+    return _PLACES.format(one=f"{_OF_JOURNEY if wanted.journey_id is not None else ''} {of_action}")
 
 
 def _walk(wanted: Wanted) -> str:
@@ -163,7 +172,7 @@ def _walk(wanted: Wanted) -> str:
 def _counted(wanted: Wanted) -> str:
     return (
         f"SELECT count(*) FROM ({_places(wanted)}) AS p JOIN enrollments e ON e.owner_id = p.owner_id "  # noqa: S608
-        "AND e.journey_id = p.journey_id AND e.action_id = p.action_id AND e.state = 'active' " + _conditions(wanted)
+        "AND e.journey_id = p.journey_id AND e.state = 'active' " + _conditions(wanted)
     )
 
 

@@ -15,7 +15,7 @@ from journeys_api.operators.counts import JUDGED, Count, Queue, Throughput
 from journeys_api.operators.entries import Sought, TouchState, Wanted, touch_state
 
 PROBES = 200
-"""So many people of a crowded action are looked at."""
+"""So many people of a crowded journey are looked at."""
 
 
 class JourneyUnknown(DomainError):
@@ -140,27 +140,31 @@ _ACTION = """
 SELECT a.action_id, a.action, a.order_no, a.owner_id, j.journey_id, j.name, j.status FROM journey_actions a
 JOIN journeys j USING (journey_id) WHERE a.action_id = :action AND a.removed_at IS NULL AND j.deleted_at IS NULL
 """
-_STANDING = "e.owner_id = :owner AND e.journey_id = :journey AND e.action_id = :action AND e.state = 'active'"
-_PERSON = "e.seq, e.created_at, e.entered_at, e.due_at, s.status, s.bounce_type"
+_INSIDE = "e.owner_id = :owner AND e.journey_id = :journey AND e.state = 'active'"
+_PERSON = "e.action_id, e.seq, e.created_at, e.entered_at, e.due_at, s.status, s.bounce_type"
 _ALL = f"""
-SELECT {_PERSON} FROM (SELECT * FROM enrollments e WHERE {_STANDING} ORDER BY e.enrollment_id LIMIT {JUDGED + 1}) AS e
+SELECT {_PERSON} FROM (SELECT * FROM enrollments e WHERE {_INSIDE} LIMIT {JUDGED}) AS e
 LEFT JOIN subscribers s ON s.owner_id = e.owner_id AND s.subscriber_id = e.subscriber_id
+WHERE e.action_id = :action
 """  # noqa: S608 (constants of ours)
 _BOUNDS = f"""
-SELECT (SELECT enrollment_id FROM enrollments e WHERE {_STANDING} ORDER BY e.enrollment_id LIMIT 1) AS lowest,
-       (SELECT enrollment_id FROM enrollments e WHERE {_STANDING} ORDER BY e.enrollment_id DESC LIMIT 1) AS highest
+SELECT (SELECT enrollment_id FROM enrollments e WHERE {_INSIDE} ORDER BY e.enrollment_id LIMIT 1) AS lowest,
+       (SELECT enrollment_id FROM enrollments e WHERE {_INSIDE} ORDER BY e.enrollment_id DESC LIMIT 1) AS highest
 """  # noqa: S608
+# no index leads to the people of an action, for the sake of those who move: some of the journey's are drawn
 _SOME = f"""
-SELECT DISTINCT ON (e.enrollment_id) {_PERSON} FROM unnest(CAST(:points AS bigint[])) AS p(point) CROSS JOIN LATERAL (
-    SELECT * FROM enrollments e WHERE {_STANDING} AND e.enrollment_id >= p.point ORDER BY e.enrollment_id LIMIT 1
+SELECT {_PERSON} FROM (
+    SELECT DISTINCT ON (e.enrollment_id) e.* FROM unnest(CAST(:points AS bigint[])) AS p(point) CROSS JOIN LATERAL (
+        SELECT * FROM enrollments e WHERE {_INSIDE} AND e.enrollment_id >= p.point ORDER BY e.enrollment_id LIMIT 1
+    ) AS e ORDER BY e.enrollment_id
 ) AS e LEFT JOIN subscribers s ON s.owner_id = e.owner_id AND s.subscriber_id = e.subscriber_id
-ORDER BY e.enrollment_id
+WHERE e.action_id = :action
 """  # noqa: S608
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """The people at an action, or what some of them, drawn at random, say of all."""
+    """The people at an action, or what those of them say of all who were among some of the journey's."""
 
     total: int
     states: dict[TouchState, int]
@@ -190,14 +194,17 @@ async def _action(session: AsyncSession, action_id: int) -> Row[Any] | None:
 async def _crowd(session: AsyncSession, action: Row[Any], *, now: datetime) -> Crowd:
     at = {"owner_id": action.owner_id, "journey_id": action.journey_id, "action_id": action.action_id}
     total, completed = await counts.active_at(session, **at)
-    standing = {"owner": action.owner_id, "journey": action.journey_id, "action": action.action_id}
-    bounds = (await session.execute(text(_BOUNDS), standing)).one() if total > JUDGED else None
-    if bounds is None or bounds.lowest is None:
-        people = (await session.execute(text(_ALL), standing)).all()
-        total = max(total, len(people)) if len(people) > JUDGED else len(people)
+    inside = await counts.active(session, journey_id=action.journey_id)
+    parameters = {"owner": action.owner_id, "journey": action.journey_id, "action": action.action_id}
+    is_sample = inside.moving + inside.frozen > JUDGED
+    if is_sample:
+        bounds = (await session.execute(text(_BOUNDS), {**parameters})).one()
+        lowest, highest = bounds.lowest or 0, bounds.highest or 0
+        points = [random.randint(lowest, highest) for _ in range(PROBES)]  # noqa: S311 (a sample, no secret)
+        people = (await session.execute(text(_SOME), {**parameters, "points": points})).all()
     else:
-        points = [random.randint(bounds.lowest, bounds.highest) for _ in range(PROBES)]  # noqa: S311 (a sample)
-        people = (await session.execute(text(_SOME), {**standing, "points": points})).all()
+        people = (await session.execute(text(_ALL), parameters)).all()
+        total = len(people)
     statuses = [row.status for row in people]
     bounces = [row.bounce_type for row in people]
     return Crowd(
@@ -205,6 +212,6 @@ async def _crowd(session: AsyncSession, action: Row[Any], *, now: datetime) -> C
         states=counts.shares([touch_state(row, now=now) for row in people], TouchState, of=total),
         statuses=counts.shares(statuses, set(statuses), of=total),
         bounces=counts.shares(bounces, set(bounces), of=total),
-        is_estimate=len(people) != total,
+        is_estimate=is_sample,
         completed=completed,
     )
