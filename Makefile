@@ -39,6 +39,7 @@ bench: $(VENV)/.runtime
 	$(BIN)/python benchmarks/engine_enrolling.py $(ARGS)
 	$(BIN)/python benchmarks/engine_growth.py $(GROWTH)
 	$(BIN)/python benchmarks/engine_lateness.py
+	$(BIN)/python benchmarks/engine_peers.py
 	$(BIN)/python benchmarks/mail_delivery.py
 	$(BIN)/python benchmarks/imports.py
 

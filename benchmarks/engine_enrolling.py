@@ -67,7 +67,7 @@ async def _take_one(connection: asyncpg.Connection, shard: int) -> bool:
 
 
 async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    connections = [await ground.connect(url) for _ in range(ground.CONNECTIONS)]
+    connections = await ground.kept("connections", url, ground.some_connections)
 
     async def work(connection: asyncpg.Connection, own: Sequence[int]) -> None:
         for shard in own:
@@ -77,29 +77,26 @@ async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
     begin = time.monotonic()
     parts = [shards[number :: ground.CONNECTIONS] for number in range(ground.CONNECTIONS)]
     await asyncio.gather(*(work(*each) for each in zip(connections, parts, strict=True)))
-    end = time.monotonic()
-    for connection in connections:
-        await connection.close()
-    return begin, end
+    return begin, time.monotonic()
 
 
 def one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
     """The others' way."""
-    return asyncio.run(_one_by_one(url, shards))
+    return ground.run_kept(_one_by_one(url, shards))
 
 
 async def _enroll(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    async with ground.an_engine(url) as engine:
-        begin = time.monotonic()
-        for shard in shards:
-            while await engine.enroll(shard):
-                pass
-        return begin, time.monotonic()
+    engine = await ground.kept("engine", url, ground.an_engine)
+    begin = time.monotonic()
+    for shard in shards:
+        while await engine.enroll(shard):
+            pass
+    return begin, time.monotonic()
 
 
 def by_batches(url: str, shards: Sequence[int]) -> tuple[float, float]:
     """Ours: batches of events, nobody stepping."""
-    return asyncio.run(_enroll(url, shards))
+    return ground.run_kept(_enroll(url, shards))
 
 
 async def _tell(url: str, first: int, last: int) -> None:
@@ -122,24 +119,20 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=20_000, help="events of a round of the engine")
     parser.add_argument("--few", type=int, default=1_000, help="events of a round of the other code")
     given = parser.parse_args()
-    ours, theirs, last = [], [], 0
+    ours, theirs = ground.Side("engine", given.many), ground.Side("one by one", given.few)
+    last = 0
     with ground.database() as url, ground.workers() as pool:
         asyncio.run(_make(url))
         for number in range(given.rounds + 1):
-            for many, job, rates in ((given.many, by_batches, ours), (given.few, one_by_one, theirs)):
-                asyncio.run(_tell(url, last + 1, last + many))
-                last += many
-                seconds = ground.timed(pool, job, url)
+            for side, job in ((ours, by_batches), (theirs, one_by_one)):
+                asyncio.run(_tell(url, last + 1, last + side.done))
+                last += side.done
+                timing = ground.timed(pool, job, url)
                 if number:  # the first round warms up
-                    rates.append(many / seconds)
+                    side.rounds.append(timing)
     found = ground.compared(ours, theirs)
-    ground.publish(
-        "engine_enrolling",
-        "enrollments a second from events",
-        ("engine, two workers", "one event a transaction", "ratio"),
-        [(f"{found['ours']:,.0f}", f"{found['other']:,.0f}", f"{found['ratio']:.1f}x")],
-        found,
-    )
+    title = "enrollments a second from events"
+    ground.publish("engine_enrolling", title, ground.COLUMNS, [ground.cells(found)], found)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import multiprocessing
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 from rich.console import Console
@@ -24,6 +27,7 @@ from journeys_api.engine.worker import Engine
 from journeys_api.migrate import migrate
 from journeys_api.models import SHARDS
 
+T = TypeVar("T")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 """When everybody is due."""
 LATER = NOW + timedelta(seconds=1)
@@ -142,6 +146,51 @@ Job = Callable[[str, Sequence[int]], tuple[float, float]]
 """Address, shards → when it began and when it was done, by the monotonic clock."""
 
 
+@dataclass(frozen=True)
+class Timing:
+    """What a job took."""
+
+    seconds: float
+    processor: float
+    """Seconds of processor, of PostgreSQL and of the workers: steadier than the clock where others work too."""
+
+
+def processor_of(postmaster: int) -> float:
+    """Seconds of processor that a PostgreSQL has used so far: its own, of those that ended, of those that live."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, rest = stat.read_text().rsplit(")", 1)
+        except OSError:
+            continue  # it has just ended
+        fields = rest.split()
+        if int(name.split()[0]) == postmaster:
+            ticks += sum(int(each) for each in fields[11:15])
+        elif int(fields[1]) == postmaster:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def postmaster_of(url: str) -> int:
+    """The process id of the server behind an address on this machine."""
+    connection = await connect(url)
+    backend = await connection.fetchval("SELECT pg_backend_pid()")
+    parent = _parent_of(backend)
+    await connection.close()
+    return parent
+
+
+def _parent_of(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def measured(job: Job, url: str, shards: Sequence[int]) -> tuple[float, float, float]:
+    """What a worker process runs: the job's begin and end, and the processor time it used."""
+    used = time.process_time()
+    begin, end = job(url, shards)
+    return begin, end, time.process_time() - used
+
+
 @contextmanager
 def workers() -> Iterator[ProcessPoolExecutor]:
     """Processes that are there already when something is timed."""
@@ -152,46 +201,108 @@ def workers() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
-def timed(pool: ProcessPoolExecutor, job: Job, url: str) -> float:
-    """Seconds that the workers need for a job, each with its part of the shards."""
+def timed(pool: ProcessPoolExecutor, job: Job, url: str) -> Timing:
+    """What the workers need for a job, each with its part of the shards."""
+    postmaster = asyncio.run(postmaster_of(url))
     parts = [list(range(number, SHARDS, WORKERS)) for number in range(WORKERS)]
-    spans = [each.result() for each in [pool.submit(job, url, part) for part in parts]]
-    return max(end for _, end in spans) - min(begin for begin, _ in spans)
+    used = processor_of(postmaster)
+    spans = [each.result() for each in [pool.submit(measured, job, url, part) for part in parts]]
+    used = processor_of(postmaster) - used
+    seconds = max(end for _, end, _ in spans) - min(begin for begin, _, _ in spans)
+    return Timing(seconds, used + sum(own for _, _, own in spans))
 
 
-@asynccontextmanager
-async def an_engine(url: str) -> AsyncIterator[Engine]:
+_kept: dict[tuple[str, str], Any] = {}
+_runner: asyncio.Runner | None = None
+
+
+def run_kept(work: Coroutine[Any, Any, tuple[float, float]]) -> tuple[float, float]:
+    """Run on the loop that this process keeps, as a worker would: connections and statements are there already."""
+    global _runner
+    _runner = _runner or asyncio.Runner()
+    return _runner.run(work)
+
+
+async def kept(kind: str, url: str, make: Callable[[str], Awaitable[T]]) -> T:
+    """What this process made of a kind for an address when it was first asked."""
+    if (kind, url) not in _kept:
+        _kept[(kind, url)] = await make(url)
+    found: T = _kept[(kind, url)]
+    return found
+
+
+async def an_engine(url: str) -> Engine:
     """An engine with its clock at `LATER`, connected."""
     pool = make_engine(url, pool_size=1, statement_timeout=timedelta(minutes=5))
     async with pool.connect():
         pass
-    yield Engine(make_sessions(pool), clock=SetClock(LATER))
-    await pool.dispose()
+    return Engine(make_sessions(pool), clock=SetClock(LATER))
+
+
+async def some_connections(url: str) -> list[asyncpg.Connection]:
+    """The bare connections of one worker."""
+    return [await connect(url) for _ in range(CONNECTIONS)]
 
 
 def by_engine(url: str, shards: Sequence[int]) -> tuple[float, float]:
     """Ours: turns until nothing is left."""
-    return asyncio.run(_by_engine(url, shards))
+    return run_kept(_by_engine(url, shards))
 
 
 async def _by_engine(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    async with an_engine(url) as engine:
-        begin = time.monotonic()
-        for shard in shards:
-            while await engine.turn(shard):
-                pass
-        return begin, time.monotonic()
+    engine = await kept("engine", url, an_engine)
+    begin = time.monotonic()
+    for shard in shards:
+        while await engine.turn(shard):
+            pass
+    return begin, time.monotonic()
 
 
-def compared(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
-    """Medians, and the median of the rounds' ratios."""
-    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
+@dataclass
+class Side:
+    """One of the compared: what each round of it took."""
+
+    name: str
+    done: int = 0
+    """How much a round does."""
+    rounds: list[Timing] = field(default_factory=list)
+
+    def per_second(self) -> float:
+        """Median of the rounds."""
+        return statistics.median(self.done / each.seconds for each in self.rounds)
+
+    def microseconds(self) -> float:
+        """Of processor for each; median of the rounds."""
+        return statistics.median(each.processor * 1e6 / self.done for each in self.rounds)
+
+
+def compared(ours: Side, theirs: Side) -> dict[str, float]:
+    """Medians, and the medians of the rounds' ratios, by the clock and by the processor."""
+    pairs = list(zip(ours.rounds, theirs.rounds, strict=True))
+    share = theirs.done / ours.done
     return {
-        "ours": statistics.median(ours),
-        "other": statistics.median(theirs),
-        "ratio": statistics.median(ratios),
-        "ratios": ratios,
+        "ours": ours.per_second(),
+        "other": theirs.per_second(),
+        "ratio": statistics.median(other.seconds / one.seconds / share for one, other in pairs),
+        "our_microseconds": ours.microseconds(),
+        "other_microseconds": theirs.microseconds(),
+        "processor_ratio": statistics.median(other.processor / one.processor / share for one, other in pairs),
     }
+
+
+COLUMNS = ("engine", "other", "ratio", "µs of processor", "other", "ratio")
+
+
+def cells(found: Mapping[str, float]) -> tuple[str, ...]:
+    """What `COLUMNS` are for."""
+    return (
+        f"{found['ours']:,.0f}",
+        f"{found['other']:,.0f}",
+        f"{found['ratio']:.2f}x",
+        f"{found['our_microseconds']:,.0f}",
+        f"{found['other_microseconds']:,.0f}",
+        f"{found['processor_ratio']:.2f}x",
+    )
 
 
 def publish(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], result: object) -> None:

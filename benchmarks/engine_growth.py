@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import statistics
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import engine_ground as ground
-from engine_ground import LATER, NOW
+from engine_ground import NOW
 
 WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
 JOURNEY = 1
@@ -59,24 +59,26 @@ async def _due_again(url: str, last: int) -> None:
     await connection.close()
 
 
-def parked(url: str, pool: ProcessPoolExecutor, sizes: list[int], sample: int, rounds: int) -> list[dict[str, float]]:
+def parked(url: str, pool: ProcessPoolExecutor, sizes: list[int], sample: int, rounds: int) -> list[dict[str, Any]]:
     """Seconds for `sample` due people while so many others are parked."""
     there = last = 0
     rows = []
     for size in sizes:
         asyncio.run(_park(url, there + 1, size))
         there = size
-        times = []
-        for _ in range(rounds + 1):
+        side = ground.Side("engine", sample)
+        for number in range(rounds + 1):
             asyncio.run(_due(url, last + 1, last + sample))
             last += sample
-            times.append(ground.timed(pool, ground.by_engine, url))
-        rows.append({"parked": size, "seconds": statistics.median(times[1:])})
+            timing = ground.timed(pool, ground.by_engine, url)
+            if number:
+                side.rounds.append(timing)
+        rows.append({"parked": size, "per_second": side.per_second(), "microseconds": side.microseconds()})
     return rows
 
 
-def finished(url: str, pool: ProcessPoolExecutor, laps: int, sample: int) -> list[float]:
-    """Seconds of each lap of the same people over the same action, while the history grows."""
+def finished(url: str, pool: ProcessPoolExecutor, laps: int, sample: int) -> list[ground.Timing]:
+    """Each lap of the same people over the same action, while the history grows."""
     asyncio.run(_due(url, 1, sample))
     times = []
     for _ in range(laps):
@@ -100,17 +102,21 @@ def main() -> None:
         with ground.database("laps") as url:
             asyncio.run(_make(url))
             laps = finished(url, pool, given.laps, given.sample)
-    assert LATER > NOW
-    rows = [(f"{row['parked']:,} parked", f"{row['seconds']:.2f}", f"{row['seconds'] / grown[0]['seconds']:.2f}x")
-            for row in grown]  # fmt: skip
     third = max(1, len(laps) // 3)
-    first, last = statistics.median(laps[:third]), statistics.median(laps[-third:])
-    steps = given.laps * given.sample
-    rows.append((f"laps over the same people, first third, to {steps:,} steps", f"{first:.2f}", "1.00x"))
-    rows.append(("the same, last third", f"{last:.2f}", f"{last / first:.2f}x"))
-    title = f"seconds for {given.sample:,} people due"
-    ground.publish("engine_growth", title, ("while", "seconds", "against the first"), rows,
-                   {"parked": grown, "laps": laps})  # fmt: skip
+    for name, part in (("first", laps[:third]), ("last", laps[-third:])):
+        side = ground.Side("engine", given.sample, part)
+        what = f"{name} third of {given.laps * given.sample:,} steps"
+        grown.append({"parked": what, "per_second": side.per_second(), "microseconds": side.microseconds()})
+    rows = []
+    for place, row in enumerate(grown):
+        first = grown[0] if place < len(grown) - 2 else grown[-2]
+        while_ = f"{row['parked']:,} parked" if isinstance(row["parked"], int) else str(row["parked"])
+        slower, dearer = first["per_second"] / row["per_second"], row["microseconds"] / first["microseconds"]
+        cells = (f"{row['per_second']:,.0f}", f"{slower:.2f}x", f"{row['microseconds']:,.0f}", f"{dearer:.2f}x")
+        rows.append((while_, *cells))
+    title = f"{given.sample:,} people due at a time"
+    columns = ("while", "transitions a second", "slower than the first", "µs of processor", "dearer")
+    ground.publish("engine_growth", title, columns, rows, grown)
 
 
 if __name__ == "__main__":

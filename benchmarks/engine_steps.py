@@ -102,7 +102,7 @@ async def _move_one(connection: asyncpg.Connection, shard: int, journey_id: int,
 
 
 async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    connections = [await ground.connect(url) for _ in range(ground.CONNECTIONS)]
+    connections = await ground.kept("connections", url, ground.some_connections)
     journeys = {number: [action for action, _ in actions] for number, actions in MIXES.values()}
 
     async def work(connection: asyncpg.Connection, own: Sequence[int]) -> None:
@@ -114,15 +114,12 @@ async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
     begin = time.monotonic()
     parts = [shards[number :: ground.CONNECTIONS] for number in range(ground.CONNECTIONS)]
     await asyncio.gather(*(work(*each) for each in zip(connections, parts, strict=True)))
-    end = time.monotonic()
-    for connection in connections:
-        await connection.close()
-    return begin, end
+    return begin, time.monotonic()
 
 
 def one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
     """The others' way: a person a transaction, several at a time."""
-    return asyncio.run(_one_by_one(url, shards))
+    return ground.run_kept(_one_by_one(url, shards))
 
 
 _FLOOR = """
@@ -154,15 +151,16 @@ class Bench:
             await connection.execute("VACUUM ANALYZE", timeout=600)
         await connection.close()
 
-    async def floor(self) -> float:
-        """Seconds of one statement over people that nothing else is done for."""
+    async def floor(self) -> ground.Timing:
+        """One statement over people that nothing else is done for."""
+        postmaster = await ground.postmaster_of(self.url)
         connection = await ground.connect(self.url)
-        begin = time.monotonic()
+        used, begin = ground.processor_of(postmaster), time.monotonic()
         await connection.execute(_FLOOR, 6, 600, LATER, timeout=600)
-        seconds = time.monotonic() - begin
+        timing = ground.Timing(time.monotonic() - begin, ground.processor_of(postmaster) - used)
         await connection.execute("DELETE FROM timers WHERE journey_id = 6")
         await connection.close()
-        return seconds
+        return timing
 
     async def journeys(self) -> None:
         """The journeys of all mixes, and one for the floor."""
@@ -173,30 +171,30 @@ class Bench:
         await connection.execute("UPDATE journeys SET status = 'Disabled' WHERE journey_id = 6")
         await connection.close()
 
-    def run(self) -> dict[str, object]:
-        """All rounds of all mixes."""
+    def run(self) -> dict[str, dict[str, float]]:
+        """All rounds of all mixes; the first is not counted, it warms up."""
         asyncio.run(self.journeys())
         many, few = self.given.many, self.given.few
-        ours: dict[str, list[float]] = {name: [] for name in MIXES}
-        theirs: dict[str, list[float]] = {name: [] for name in MIXES}
-        floor: list[float] = []
+        steps = {name: len(actions) - 1 for name, (_, actions) in MIXES.items()}
+        ours = {name: ground.Side("engine", many * steps[name]) for name in MIXES}
+        theirs = {name: ground.Side("one by one", few * steps[name]) for name in MIXES}
+        floor = ground.Side("floor", many)
         with ground.workers() as pool:
             for number in range(self.given.rounds + 1):
-                for name, (journey_id, actions) in MIXES.items():
-                    steps = len(actions) - 1
+                for name, (journey_id, _) in MIXES.items():
                     asyncio.run(self.people(many, journey_id))
-                    mine = many * steps / ground.timed(pool, ground.by_engine, self.url)
+                    mine = ground.timed(pool, ground.by_engine, self.url)
                     asyncio.run(self.people(few, journey_id))
-                    other = few * steps / ground.timed(pool, one_by_one, self.url)
-                    if number:  # the first round warms up
-                        ours[name].append(mine)
-                        theirs[name].append(other)
+                    other = ground.timed(pool, one_by_one, self.url)
+                    if number:
+                        ours[name].rounds.append(mine)
+                        theirs[name].rounds.append(other)
                 asyncio.run(self.people(many, 6))
-                seconds = asyncio.run(self.floor())
+                least = asyncio.run(self.floor())
                 if number:
-                    floor.append(many / seconds)
-        result: dict[str, object] = {name: ground.compared(ours[name], theirs[name]) for name in MIXES}
-        return result | {"floor": ground.compared(ours["Wait"], floor)}
+                    floor.rounds.append(least)
+        found = {name: ground.compared(ours[name], theirs[name]) for name in MIXES}
+        return found | {"Wait, against one bare UPDATE and INSERT": ground.compared(ours["Wait"], floor)}
 
 
 def main() -> None:
@@ -209,17 +207,8 @@ def main() -> None:
     given = parser.parse_args()
     with ground.database() as url:
         result = Bench(url, given).run()
-    ground.publish(
-        "engine_steps",
-        "transitions a second",
-        ("actions", "engine, two workers", "one person a transaction", "ratio"),
-        [
-            ("Wait, against one statement doing only UPDATE and INSERT" if name == "floor" else name,
-             f"{each['ours']:,.0f}", f"{each['other']:,.0f}", f"{each['ratio']:.2f}x")
-            for name, each in result.items()
-        ],
-        result,
-    )  # fmt: skip
+    rows = [(name, *ground.cells(found)) for name, found in result.items()]
+    ground.publish("engine_steps", "transitions a second", ("actions", *ground.COLUMNS), rows, result)
 
 
 if __name__ == "__main__":
