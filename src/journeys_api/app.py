@@ -33,6 +33,7 @@ from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
 from journeys_api.tracking.collector import add_collector
 from journeys_api.tracking.doors import Tracking
+from journeys_api.tracking.inbound import Inbound
 from journeys_api.work import Worker
 
 log = structlog.get_logger()
@@ -77,6 +78,9 @@ class Application:
         )
         self._clock = clock
         self._tracking = Tracking(settings, sessions=self.sessions, rate_limits=self.rate_limits, clock=clock)
+        self._inbound = Inbound(
+            settings, sessions=self.sessions, rate_limits=self.rate_limits, clock=clock, metrics=self.metrics
+        )
         self._draining = False
         self._worker = Worker(settings) if with_worker else None
         self._pages = self._make_pages()
@@ -141,6 +145,7 @@ class Application:
             rate_limits=self.rate_limits,
             body_seconds=self.settings.body_timeout.total_seconds(),
         )
+        self._inbound.add_to(pages)
         add_documents(pages, openapi_document(COMMANDS.values(), public_url=self.settings.public_url))
 
         @pages.get("/healthz", include_in_schema=False)

@@ -1,5 +1,6 @@
 """Every setting of the product: one frozen object, built in `app.py` and `cli.py` and passed down."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,6 +60,13 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtp://user:password@host:port` or `smtps://…`. Unset: mail is written to a Maildir."""
 
+    bounce_address: str | None = None
+    """Where undeliverable mails come back to, `bounces@example.com`, each with its name behind a plus; unset: to the
+    From address."""
+
+    inbound_key: SecretStr | None = None
+    """The key that mail servers and providers report bounces with; the administrator's key does as well."""
+
     smtp_max_per_second: float | None = Field(default=None, gt=0)
     """Mails that one worker begins to hand over in a second, at most; unset: as fast as the server takes them."""
 
@@ -109,14 +117,26 @@ class Settings(BaseSettings):
         """What links in mails start with: the public URL, or where this server listens."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
-    @field_validator("admin_api_key", "secret_key")
+    @field_validator("bounce_address")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        local, _, domain = value.rpartition("@")
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,19}", local) or not re.fullmatch(r"[A-Za-z0-9.-]{1,190}", domain):
+            raise ValueError("must be an address with at most 19 letters before the @ and no plus")
+        return value
+
+    @field_validator("admin_api_key", "secret_key", "inbound_key")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 8:
             raise ValueError("must have at least 8 characters")
         return value
 
-    @field_validator("rate_limit_storage_uri", "database_url", "public_url", mode="before")
+    @field_validator(
+        "rate_limit_storage_uri", "database_url", "public_url", "bounce_address", "inbound_key", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value

@@ -103,7 +103,7 @@ class Worker:
             Sender(
                 self.sessions,
                 [DeliveryKind.CONFIRMATION, DeliveryKind.FORWARD, DeliveryKind.MAIL],
-                Mails(self._mailer, links, remote, message_id_key=key),
+                Mails(self._mailer, links, remote, message_id_key=key, bounce_address=settings.bounce_address),
                 mail_pace,
                 clock=self._clock,
             ),

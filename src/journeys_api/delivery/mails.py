@@ -1,8 +1,6 @@
 """Mails of journeys, and the mails that ask for a confirmation: from outbox rows to attempts."""
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +22,7 @@ from journeys_api.delivery.sending import Attempt
 from journeys_api.journeys.action_types import Person, SendEmailParameters
 from journeys_api.models import DeliveryKind, DomainStatus, Email, JourneyAction, SenderDomain, Subscriber
 from journeys_api.tracking.links import Links
+from journeys_api.tracking.message_ids import name_of, return_path
 
 CONFIRMATION_SUBJECT = "Please confirm your subscription"
 MAILS_IN_A_ROW = 8
@@ -43,11 +42,20 @@ class _Sender:
 class Mails:
     """Prepares attempts at mails."""
 
-    def __init__(self, mailer: Mailer, links: Links, remote: RemoteContents, *, message_id_key: bytes) -> None:
+    def __init__(
+        self,
+        mailer: Mailer,
+        links: Links,
+        remote: RemoteContents,
+        *,
+        message_id_key: bytes,
+        bounce_address: str | None = None,
+    ) -> None:
         self._mailer = mailer
         self._links = links
         self._remote = remote
         self._message_id_key = message_id_key
+        self._bounce_address = bounce_address
         self._contents = Contents(links)
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
@@ -101,7 +109,7 @@ class Mails:
             mail = replace(mail, html=tracking.html(mail.html), text=tracking.text(mail.text))
             if row.kind == DeliveryKind.FORWARD.value:
                 mail = as_forwarded(mail, by=subscriber.email_address)
-            return envelope_for(mail, mail_from=mail.from_email)
+            return envelope_for(mail, mail_from=self._return_path(row, mail))
 
         if bodies.is_remote:
             return self._attempt_when_fetched(bodies, context, envelope)
@@ -157,10 +165,15 @@ class Mails:
 
     def _message_id(self, row: Row[Any], from_email: str) -> str:
         """The same at every attempt, and not to be guessed: bounces are matched by it."""
-        mac = hmac.new(self._message_id_key, str(row.delivery_id).encode(), hashlib.sha256).hexdigest()[:24]
         domain = from_email.rpartition("@")[2].strip()
         host = domain if domain.isascii() and "." in domain else urlsplit(self._links.public_url).hostname
-        return f"{row.delivery_id}.{mac}@{host or 'localhost'}"
+        return f"{name_of(self._message_id_key, row.delivery_id)}@{host or 'localhost'}"
+
+    def _return_path(self, row: Row[Any], mail: Mail) -> str:
+        """Where the mail comes back to that cannot be delivered."""
+        if self._bounce_address is None:
+            return mail.from_email
+        return return_path(self._bounce_address, name_of(self._message_id_key, row.delivery_id))
 
 
 def _checked_domain(

@@ -148,6 +148,11 @@ def _next(finished: Finished, now: datetime) -> _Next:
     return _Next("pending", again, unknowns)
 
 
+def is_given_up(finished: Finished, *, now: datetime) -> bool:
+    """Whether a delivery ended without being taken: refused for good, or put off too long."""
+    return _next(finished, now).state == "refused"
+
+
 def retry_at(kind: str, *, attempts: int, created_at: datetime, now: datetime) -> datetime | None:
     """When a delivery that failed its n-th attempt is tried again; None: never (rulings 7)."""
     if kind in (DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value, DeliveryKind.FORWARD.value):

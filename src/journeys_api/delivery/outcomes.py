@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from journeys_api.delivery.severity import Severity
+
 
 class Ending(StrEnum):
     """What an attempt means for its delivery."""
@@ -28,3 +30,5 @@ class Outcome:
     """The other side's own id of what it took, where it gives one."""
     retry_after: int | None = None
     """Seconds that the other side asks to wait."""
+    bounce: Severity | None = None
+    """For mail that was not taken because of its recipient or its content: how that is to be taken."""

@@ -19,6 +19,7 @@ from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.models import DeliveryKind
+from journeys_api.tracking.bounces import Return, ReturnKind, record_returns
 
 log = structlog.get_logger()
 
@@ -168,6 +169,7 @@ class Sender:
                     kept = await outbox.finish(session, token, each, now=now)
                     sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
                     await _count_sent(session, sent, now=now)
+                    await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
             except (DBAPIError, OSError) as error:
                 log.warning("outcomes_not_recorded", count=len(each), error=type(error).__name__)
 
@@ -222,3 +224,14 @@ async def _count_sent(session: AsyncSession, rows: Sequence[Row[Any]], *, now: d
                 "domains": [row.domain for row in mails],
             },
         )
+
+
+async def _count_bounced(session: AsyncSession, finished: Sequence[Finished], *, now: datetime) -> None:
+    """Record the mails that their servers refused because of the recipient."""
+    returns = [
+        Return(one.row.delivery_id, ReturnKind(bounce.value), now, detail={"diagnostic": one.outcome.reason})
+        for one in finished
+        if (bounce := one.outcome.bounce) is not None
+    ]
+    if returns:
+        await record_returns(session, returns, now=now)

@@ -27,6 +27,7 @@ from aiosmtplib import (
 
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.severity import Severity, severity_of
 from journeys_api.delivery.smtp_url import Protection, SmtpServer
 
 OUR_FAULT: Final = frozenset({503, 530, 534, 535, 538})
@@ -34,6 +35,8 @@ OUR_FAULT: Final = frozenset({503, 530, 534, 535, 538})
 
 OK: Final = range(200, 300)
 START_INPUT: Final = range(354, 355)
+RECIPIENT: Final = "RCPT"
+END_OF_DATA: Final = "end of DATA"
 GOODBYE_SECONDS: Final = 5.0
 SLOWEST_OCTETS_A_SECOND: Final = 10_000
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -90,12 +93,12 @@ class SmtpSession:
         sender = b"MAIL FROM:<" + envelope.mail_from.encode() + b">" + size
         self._expect(await self._command(sender), "MAIL", envelope)
         to, *others = envelope.recipients
-        self._expect(await self._recipient(to), "RCPT", envelope)
+        self._expect(await self._recipient(to), RECIPIENT, envelope)
         refused = []
         for address in others:
             answer = await self._recipient(address)
             if answer.code == 421 or not 200 <= answer.code < 600:
-                self._expect(answer, "RCPT", envelope)
+                self._expect(answer, RECIPIENT, envelope)
             if answer.code not in OK:
                 refused.append(str(answer.code))
         self._expect(await self._command(b"DATA"), "DATA", envelope, wanted=START_INPUT)
@@ -153,7 +156,7 @@ class SmtpSession:
         if answer.code not in OK and not 400 <= answer.code < 600:
             self.drop()
             raise AttemptEnded(unknown(f"answered {answer.code}"), code=answer.code)
-        self._expect(answer, "end of DATA", envelope)
+        self._expect(answer, END_OF_DATA, envelope)
         self._needs_reset = False
         noted = f"{len(refused)} of {others} CC and BCC recipients refused ({', '.join(refused)})" if refused else ""
         return Outcome(Ending.ACCEPTED, reason=noted[:300], reference=scrubbed(answer.message, envelope))
@@ -167,7 +170,15 @@ class SmtpSession:
         if code == 421 or code in OUR_FAULT or not 400 <= code < 600:
             self.drop()  # it is leaving, or the two of us are out of step
         reason = f"{stage}: {code} {scrubbed(answer.message, envelope)}".rstrip()
-        raise AttemptEnded(Outcome(Ending.REFUSED if is_final else Ending.DEFERRED, reason), code=code)
+        ending = Ending.REFUSED if is_final else Ending.DEFERRED
+        raise AttemptEnded(Outcome(ending, reason, bounce=_bounce(stage, answer)), code=code)
+
+
+def _bounce(stage: str, answer: SMTPResponse) -> Severity | None:
+    """What an answer says of the recipient; None if it was given before one was named, or is about our login."""
+    if stage not in (RECIPIENT, END_OF_DATA) or answer.code in OUR_FAULT or not 400 <= answer.code < 600:
+        return None
+    return severity_of("", f"{answer.code} {answer.message}", of_recipient=stage == RECIPIENT)
 
 
 async def open_session(server: SmtpServer, *, hello_name: str, tls: ssl.SSLContext, step_timeout: float) -> SmtpSession:

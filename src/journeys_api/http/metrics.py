@@ -24,6 +24,12 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
+        self.inbound = Counter(
+            "journeys_inbound",
+            "What mail servers and providers told of mails, by what became of it",
+            ["door", "outcome"],
+            registry=self.registry,
+        )
         self.in_flight = Gauge("journeys_calls_in_flight", "Calls being answered", registry=self.registry)
 
         self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}

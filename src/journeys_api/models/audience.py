@@ -132,6 +132,8 @@ class Subscriber(Base):
     status: Mapped[SubscriptionStatus] = mapped_column(kept_as_text(SubscriptionStatus))
     bounce_type: Mapped[BounceType] = mapped_column(kept_as_text(BounceType), server_default=text("'Not Bounced'"))
     soft_bounce_count: Mapped[int] = mapped_column(server_default=text("0"))
+    """In a row: whatever the person opens or clicks ends it, at the next one."""
+    soft_bounced_at: Mapped[datetime | None]
     subscribed_at: Mapped[datetime | None]
     subscription_ip: Mapped[str] = mapped_column(server_default=text("''"))
     unsubscribed_at: Mapped[datetime | None]

@@ -1,0 +1,117 @@
+"""SQL of what comes back of mails. Every statement takes arrays: their number does not grow with the mails."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+SOFT_MAKE_HARD = 3
+"""Soft bounces in a row (AC 7.1)."""
+
+_MAILS = text(
+    """
+SELECT d.delivery_id, d.owner_id, d.list_id, d.subscriber_id, d.kind, d.created_at, s.email_address, a.parameters
+FROM deliveries d
+LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
+LEFT JOIN journey_actions a ON a.action_id = d.action_id AND a.owner_id = d.owner_id
+WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.kind IN ('mail', 'confirmation') AND d.attempts > 0
+"""
+)
+
+
+async def mails(session: AsyncSession, ids: Collection[int]) -> dict[int, Row[Any]]:
+    """Mails that were tried, by delivery, with their action's parameters; address None: the subscriber is gone."""
+    if not ids:
+        return {}
+    rows = await session.execute(_MAILS, {"ids": sorted(ids)})
+    return {row.delivery_id: row for row in rows}
+
+
+async def lock_people(session: AsyncSession, wanted: Sequence[Row[Any]]) -> None:
+    """Lock the subscribers of mails until the transaction ends, in one order."""
+    await session.execute(
+        text(
+            "SELECT FROM subscribers s JOIN (SELECT DISTINCT * FROM unnest(CAST(:owners AS bigint[]), "
+            "CAST(:people AS bigint[])) AS w(owner_id, subscriber_id)) w USING (owner_id, subscriber_id) "
+            "ORDER BY s.subscriber_id FOR UPDATE OF s"
+        ),
+        {"owners": [row.owner_id for row in wanted], "people": [row.subscriber_id for row in wanted]},
+    )
+
+
+_COUNT_SOFT = text(
+    f"""
+WITH counted AS (
+    SELECT s.owner_id, s.subscriber_id, w.times
+        + CASE WHEN t.touched_at > s.soft_bounced_at THEN 0 ELSE s.soft_bounce_count END AS soft_count
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:times AS bigint[]))
+        AS w(owner_id, subscriber_id, times)
+    JOIN subscribers s USING (owner_id, subscriber_id)
+    LEFT JOIN message_touches t ON t.owner_id = s.owner_id AND t.subscriber_id = s.subscriber_id
+)
+UPDATE subscribers s SET soft_bounce_count = c.soft_count, soft_bounced_at = :now, updated_at = :now,
+    bounce_type = CASE WHEN s.bounce_type = 'Hard' OR c.soft_count >= {SOFT_MAKE_HARD} THEN 'Hard' ELSE 'Soft' END
+FROM counted c WHERE s.owner_id = c.owner_id AND s.subscriber_id = c.subscriber_id
+RETURNING s.owner_id, s.email_address, s.bounce_type
+"""  # noqa: S608 (a number of ours)
+)
+
+
+async def count_soft(session: AsyncSession, times: Mapping[tuple[int, int], int], *, now: datetime) -> list[Row[Any]]:
+    """Count soft bounces of locked (owner, subscriber)s; owner and address of those who are hard bounced now.
+
+    What was opened or clicked since the last one ends the row.
+    """
+    if not times:
+        return []
+    places = sorted(times)
+    rows = await session.execute(
+        _COUNT_SOFT,
+        {
+            "now": now,
+            "owners": [owner for owner, _ in places],
+            "people": [person for _, person in places],
+            "times": [times[place] for place in places],
+        },
+    )
+    return [row for row in rows if row.bounce_type == "Hard"]
+
+
+async def mark_hard(session: AsyncSession, *, owner_id: int, addresses: Collection[str], now: datetime) -> None:
+    """Mark addresses as hard bounced on every list of an account, by the index of each list."""
+    await session.execute(
+        text(
+            "WITH hit AS MATERIALIZED (SELECT s.subscriber_id FROM lists l "
+            "JOIN (SELECT DISTINCT lower(a) AS address FROM unnest(CAST(:addresses AS text[])) AS a) w ON true "
+            "JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id "
+            "AND lower(s.email_address) = w.address "
+            "WHERE l.owner_id = :owner AND s.bounce_type <> 'Hard' ORDER BY s.subscriber_id FOR UPDATE OF s) "
+            "UPDATE subscribers s SET bounce_type = 'Hard', updated_at = :now "
+            "FROM hit WHERE s.owner_id = :owner AND s.subscriber_id = hit.subscriber_id"
+        ),
+        {"owner": owner_id, "addresses": sorted(addresses), "now": now},
+    )
+
+
+_LATEST = text(
+    """
+SELECT w.address, (
+    SELECT max(d.delivery_id) FROM lists l
+    JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id AND lower(s.email_address) = w.address
+    JOIN enrollments e ON e.owner_id = s.owner_id AND e.subscriber_id = s.subscriber_id
+    JOIN deliveries d ON d.owner_id = e.owner_id AND d.enrollment_id = e.enrollment_id
+    WHERE d.kind = 'mail' AND d.attempts > 0
+) AS delivery_id
+FROM (SELECT DISTINCT lower(a) AS address FROM unnest(CAST(:addresses AS text[])) AS a) w
+"""
+)
+
+
+async def latest_mails(session: AsyncSession, addresses: Collection[str]) -> dict[str, int]:
+    """The last mail of a journey to each address, in lower case, of whichever account; by the index of each list."""
+    if not addresses:
+        return {}
+    rows = await session.execute(_LATEST, {"addresses": sorted(addresses)})
+    return {row.address: row.delivery_id for row in rows if row.delivery_id is not None}
