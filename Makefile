@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test lint check fuzz bench
+.PHONY: serve test lint check fuzz bench bench-api
 
 serve: $(VENV)/.runtime
 	$(BIN)/journeys-api serve $(ARGS)
@@ -34,7 +34,10 @@ check: lint test
 fuzz: $(VENV)/.development
 	$(BIN)/python -m pytest -m fuzz $(ARGS)
 
-bench: $(VENV)/.runtime
+bench-api: $(VENV)/.runtime
+	$(BIN)/python benchmarks/api_calls.py $(CALLS)
+
+bench: $(VENV)/.runtime bench-api
 	$(BIN)/python benchmarks/engine_steps.py $(ARGS)
 	$(BIN)/python benchmarks/engine_enrolling.py $(ARGS)
 	$(BIN)/python benchmarks/engine_growth.py $(GROWTH)
