@@ -130,7 +130,7 @@ async def test_a_silent_database_keeps_visitors_no_longer_than_the_patience_and_
 
 
 async def test_a_commit_that_nobody_heard_of_is_not_done_twice(visits: Visits) -> None:
-    async with visits.writer(patience=0.5) as writer:
+    async with visits.writer(patience=5) as writer:
         await writer.write(visits.hit(0))
         visits.line.silent_after = b"COMMIT"
         await writer.write(visits.hit(1))
@@ -146,7 +146,7 @@ async def test_a_commit_that_nobody_heard_of_is_not_done_twice(visits: Visits) -
 
 
 async def test_a_commit_that_never_arrived_is_made_up_for(visits: Visits) -> None:
-    async with visits.writer(patience=0.5) as writer:
+    async with visits.writer(patience=5) as writer:
         await writer.write(visits.hit(0))
         visits.line.loses = b"COMMIT"
         await writer.write(visits.hit(1))
@@ -216,3 +216,15 @@ async def test_beyond_its_size_the_spool_takes_nothing_and_visitors_are_answered
     assert tally.spooled > 0
     assert tally.lost > 0
     assert tally.spooled + tally.lost == 10
+
+
+async def test_what_the_database_will_never_take_is_set_aside(visits: Visits) -> None:
+    wrong = Hit(visits.owner_id, 1, ActivityKind.CONVERTED, datetime.now(UTC))
+    async with visits.writer() as writer:
+        await writer.write(wrong)
+        await until(lambda: [path.suffix for path in visits.files()] == [".refused"], "it is not set aside")
+        await until(lambda: not writer.is_away, "the database is still taken for away")
+        await writer.write(visits.hit(2))
+
+    assert await visits.kept() == [2]
+    assert writer.tally.written == 1

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
@@ -29,6 +29,8 @@ LOOK_FOR_OTHERS = 30.0
 """Seconds between looks for files that dead processes left."""
 REPLAY_PATIENCE = 30.0
 PROBE_PATIENCE = 2.0
+_WILL_NEVER_DO = ("22", "23")
+"""Classes of SQLSTATE by which the database says that it will not take such rows."""
 WRITERS_KEPT = timedelta(days=30)
 """How long after its last visit a process is remembered; files that it left are replayed sooner."""
 
@@ -57,7 +59,8 @@ class HitWriter:
         self._writing: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._left_behind: set[asyncio.Task[None]] = set()
-        self._is_away = False
+        self.is_away = False
+        """Whether visits go straight to disk."""
         self._writer, self._number = secrets.token_hex(8), 0
         self._trouble = asyncio.Event()
         self.tally = Tally()
@@ -96,7 +99,7 @@ class HitWriter:
 
     async def _keep(self, hits: Sequence[Hit]) -> None:
         mark = None
-        if not self._is_away:
+        if not self.is_away:
             attempt = _Attempt(self._sessions, hits, self._next_mark(), now=self._clock.now())
             if await self._insert(attempt):
                 self.tally.written += len(hits)
@@ -112,6 +115,8 @@ class HitWriter:
             log.error("hits_lost", count=len(hits), error=type(error).__name__)
         else:
             self.tally.spooled += len(hits)
+        self._trouble.set()
+        self._watch()
 
     def _next_mark(self) -> Mark:
         self._number += 1
@@ -136,11 +141,9 @@ class HitWriter:
             self._left_behind.add(inserting)
             inserting.add_done_callback(self._forget)
             reason = "too slow"
-        if not self._is_away:
-            self._is_away = True
+        if not self.is_away:
+            self.is_away = True
             log.warning("hits_go_to_disk", error=reason)
-        self._watch()
-        self._trouble.set()
         return False
 
     def _forget(self, task: asyncio.Task[None]) -> None:
@@ -171,14 +174,15 @@ class HitWriter:
 
     async def _look_after(self) -> None:
         while True:
+            # before looking: what is spooled meanwhile is looked at again
+            self._trouble.clear()
             is_well = await self.replay()
-            if is_well and self._is_away:
-                self._is_away = False
+            if is_well and self.is_away:
+                self.is_away = False
                 log.info("hits_go_to_the_database_again")
                 # once more, for what was spooled up to now
                 continue
             if is_well:
-                self._trouble.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_FOR_OTHERS):
                         await self._trouble.wait()
@@ -188,13 +192,17 @@ class HitWriter:
     async def replay(self) -> bool:
         """Bring what was spooled, here and by processes that are gone, into the database; whether nothing is left."""
         try:
-            if self._is_away:
+            if self.is_away:
                 async with asyncio.timeout(PROBE_PATIENCE), self._sessions() as session:
                     await session.scalar(select(1))
             for taken in self._spool.take():
                 await self._replay(taken)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.info("replay_put_off", error=type(error).__name__)
+            return False
+        except Exception:
+            # nobody else looks after the spool in this process
+            log.exception("replay_failed")
             return False
         return True
 
@@ -208,6 +216,13 @@ class HitWriter:
             is_done = True
             self.tally.replayed += replayed
             log.info("hits_replayed", file=taken.path.name, count=replayed)
+        except DBAPIError as error:
+            state = str(getattr(error.orig, "sqlstate", ""))
+            if not state.startswith(_WILL_NEVER_DO):
+                raise
+            # it would keep all that comes after it on disk, too
+            taken.set_aside()
+            log.error("hits_set_aside", file=taken.path.name, sqlstate=state)
         finally:
             taken.let_go(is_done=is_done)
 

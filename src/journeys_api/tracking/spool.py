@@ -63,6 +63,10 @@ class Taken:
                 log.warning("spooled_line_dropped", file=self.path.name, bytes=len(line))
         return found
 
+    def set_aside(self) -> None:
+        """Keep the file under a name that nobody replays: somebody has to look at it."""
+        self.path.rename(self.path.with_suffix(".refused"))
+
     def let_go(self, *, is_done: bool) -> None:
         """Delete the file when it is done, and unlock it."""
         if is_done:
