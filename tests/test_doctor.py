@@ -122,6 +122,36 @@ async def test_old_events_and_jobs_are_found_and_young_ones_not(sessions: Sessio
     }
 
 
+def job(state: str, *, due: str, reason: str = "", ended: str = "CAST(NULL AS timestamptz)") -> str:
+    return (
+        "INSERT INTO jobs (owner_id, kind, state, parameters, reason, next_turn_at, created_at, updated_at, "
+        f"finished_at, expires_at) VALUES (1, 'import', '{state}', '{{}}', '{reason}', now() - interval '{due}', "
+        f"now(), now(), {ended}, {ended} + interval '30 days');"
+    )
+
+
+async def test_imports_that_nobody_works_on_are_found(sessions: Sessions) -> None:
+    found = await after(
+        sessions,
+        job("running", due="1 hour"),
+        job("pending", due="1 minute"),
+        job("running", due="-10 minutes"),
+        job("completed", due="2 hours", ended="now()"),
+    )
+
+    assert {name: list(each.details) for name, each in found.items()} == {
+        "imports_and_exports_waiting_long": ["import: 1"]
+    }
+
+
+async def test_imports_that_failed_in_the_last_day_are_told(sessions: Sessions) -> None:
+    old = job("failed", due="3 days", reason="List not found", ended="now() - interval '2 days'")
+
+    found = await after(sessions, job("failed", due="1 hour", reason="List not found", ended="now()"), old, stuck=False)
+
+    assert list(found["imports_and_exports_failed"].details) == ["import: List not found: 1"]
+
+
 async def test_messages_that_nobody_sends_are_found(sessions: Sessions) -> None:
     found = await after(
         sessions,

@@ -96,6 +96,12 @@ _LOOKS = (
         "WHERE created_at < :before GROUP BY 1",
     ),
     _Look(
+        "imports_and_exports_waiting_long",
+        "Imports, exports and calls over selections whose next turn nobody takes: is a worker running?",
+        "SELECT kind AS what, count(*) AS count FROM (SELECT kind FROM jobs "
+        "WHERE state IN ('pending', 'running') AND next_turn_at < :before LIMIT :most) AS few GROUP BY 1",
+    ),
+    _Look(
         "leases_expired",
         "Messages whose sender was lost and which no worker has given back: is a worker running?",
         "SELECT kind AS what, count(*) AS count FROM (SELECT kind FROM deliveries "
@@ -123,6 +129,14 @@ _LOOKS = (
         "People whose journey ended as failed in the last day",
         "SELECT coalesce(reason, '') AS what, count(*) AS count FROM (SELECT reason FROM enrollments "
         "WHERE state = 'failed' AND ended_at > :yesterday ORDER BY ended_at DESC LIMIT :most) AS few GROUP BY 1",
+        stuck=False,
+    ),
+    _Look(
+        "imports_and_exports_failed",
+        "Imports, exports and calls over selections that ended as failed in the last day",
+        "SELECT kind || ': ' || reason AS what, count(*) AS count FROM (SELECT kind, reason FROM jobs "
+        "WHERE state = 'failed' AND expires_at > :yesterday AND finished_at > :yesterday LIMIT :most) AS few "
+        "GROUP BY 1",
         stuck=False,
     ),
     _Look(
