@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
+from journeys_api.app import create_app
 from journeys_api.clock import SetClock
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.settings import Settings
@@ -83,6 +85,24 @@ async def test_only_the_accounts_journeys_of_a_status_are_exported(api: Client, 
     }
 
     assert by_status == {"all": [enabled, disabled], "enabled": [enabled], "Disabled": [disabled]}
+
+
+async def test_the_file_is_answered_where_calls_are_counted_too(
+    api: Client, worker: Worker, settings: Settings
+) -> None:
+    await a_journey(api, Name="Counted")
+    export_id = (await api.ok("journey.export.submit"))["ExportID"]
+    await _work(worker)
+    limited = create_app(settings.model_copy(update={"rate_limits": "on"}))
+    transport = httpx.ASGITransport(app=limited, raise_app_exceptions=False)
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as http:
+        answer = await Client(http, api.account).call(GET, ExportID=export_id, download=True)
+    await limited.close()
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert "ratelimit-limit" in answer.headers
+    assert "Counted" in answer.text
 
 
 @pytest.mark.parametrize("name", ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\tx", "\rx", "plain, =1"])

@@ -243,7 +243,7 @@ class Doors:
             return envelopes.internal_failure()
         if not quota_headers:
             return answer
-        return Answer(answer.status, answer.body, (*answer.headers, *quota_headers), answer.is_xml_allowed)
+        return Answer(answer.status, answer.body, (*answer.headers, *quota_headers), answer.is_xml_allowed, answer.file)
 
     def _quota(self, command: Command, principal: Principal, client_address: str) -> Quota | None:
         if principal.kind == "anonymous":
