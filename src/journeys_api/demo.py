@@ -190,7 +190,12 @@ class _Run:
         self.journey_id = journey.journey_id
         elements = await self._actions(session)
         await journeys.replace_actions(
-            session, owner_id=owner["owner_id"], journey_id=self.journey_id, elements=elements, now=now
+            session,
+            owner_id=owner["owner_id"],
+            journey_id=self.journey_id,
+            elements=elements,
+            vault=self.worker.vault,
+            now=now,
         )
         await switching.enable_journey(session, **owner, journey_id=self.journey_id, now=now)
 

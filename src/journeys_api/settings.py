@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     """The administrator's key. Unset on the embedded server: made on the first start and kept in the data directory."""
 
     secret_key: SecretStr | None = None
-    """Keys the hashes of API keys and sessions, signs links. Unset on the embedded server: made and kept, as above."""
+    """Keys the hashes of API keys and sessions, signs links, seals stored secrets. Unset on the embedded server: made
+    and kept, as above."""
 
     host: str = "127.0.0.1"
     """The address that `serve` listens on."""

@@ -30,10 +30,12 @@ from journeys_api.exports import service as exports
 from journeys_api.imports.loading import Importer
 from journeys_api.jobs.runner import Runner
 from journeys_api.models import DeliveryKind, JobKind
+from journeys_api.sealing import seal_what_is_clear
 from journeys_api.settings import Settings
 from journeys_api.tracking import hits
 from journeys_api.tracking.links import Links
 from journeys_api.trigger_events import CHANNEL
+from journeys_api.vault import Vault
 
 log = structlog.get_logger()
 
@@ -74,6 +76,7 @@ class Worker:
         key = settings.secret_key.get_secret_value().encode()
         self._mailer = mailer_for(settings)
         self._judged_hits = 0
+        self.vault = Vault(key)
         links = Links(key, public_url=settings.links_url)
         egress = Egress(allow_private=settings.webhook_allow_private)
         remote = RemoteContents(
@@ -107,11 +110,11 @@ class Worker:
                 mail_pace,
                 clock=self._clock,
             ),
-            Sender(self.sessions, [DeliveryKind.WEBHOOK], Hooks(egress), _HTTP, clock=self._clock),
+            Sender(self.sessions, [DeliveryKind.WEBHOOK], Hooks(egress, self.vault), _HTTP, clock=self._clock),
             Sender(
                 self.sessions,
                 [DeliveryKind.SMS],
-                ShortMessages(egress, links, log_path=settings.data_dir / "sms.log"),
+                ShortMessages(egress, links, self.vault, log_path=settings.data_dir / "sms.log"),
                 _HTTP,
                 clock=self._clock,
             ),
@@ -131,6 +134,7 @@ class Worker:
                     group.create_task(_send_until(sender, stop, wake))
                 group.create_task(self._judge_until(stop, hit))
                 group.create_task(self._rescue(stop))
+                group.create_task(self.seal_what_is_clear())
         finally:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -188,6 +192,13 @@ class Worker:
             if not judged:
                 await _either(POLL, stop, wake)
                 wake.clear()
+
+    async def seal_what_is_clear(self) -> None:
+        """Seal the secrets that an older release stored; what is in the way now is done by the next worker."""
+        try:
+            await seal_what_is_clear(self.sessions, self.vault)
+        except (DBAPIError, OSError) as error:
+            log.warning("sealing_interrupted", error=type(error).__name__)
 
     async def _rescue(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from journeys_api.app import Application
 from journeys_api.models import SmsGateway
-from tests.conftest import Client, Maker
+from journeys_api.vault import Vault, is_sealed
+from tests.conftest import SECRET_KEY, Client, Maker
 from tests.emails.refusals import assert_refused
 
 TWILIO = {
@@ -45,6 +46,12 @@ async def test_a_gateway_needs_a_name_and_a_type(admin: Client) -> None:
     }
 
 
+def opened(gateway: SmsGateway) -> dict[str, Any]:
+    """The credentials of a stored gateway; every value lies sealed."""
+    assert all(is_sealed(value) for value in gateway.credentials.values())
+    return Vault(SECRET_KEY.encode()).open_values(gateway.credentials)
+
+
 async def test_credentials_are_kept_and_never_answered(admin: Client, app: Application) -> None:
     sent = {**TWILIO, "Credentials": {"accountsid": "AC01", "AUTHTOKEN": "s3cret-token", "APIBaseURL": ""}}
 
@@ -53,7 +60,7 @@ async def test_credentials_are_kept_and_never_answered(admin: Client, app: Appli
 
     assert "s3cret-token" not in created.text + listing.text
     gateway = await stored(app, created.json()["GatewayID"])
-    assert gateway.credentials == {"AccountSID": "AC01", "AuthToken": "s3cret-token"}
+    assert opened(gateway) == {"AccountSID": "AC01", "AuthToken": "s3cret-token"}
     row = await listed(admin, gateway.gateway_id)
     assert row is not None
     assert row == created.json()["Gateway"]
@@ -78,7 +85,7 @@ async def test_an_http_gateway_takes_the_whole_request(admin: Client, app: Appli
     )
 
     gateway = await stored(app, made["GatewayID"])
-    assert gateway.credentials == {
+    assert opened(gateway) == {
         "URL": credentials["URL"],
         "Method": "PUT",
         "Headers": credentials["Headers"],

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lanes import Lane, SessionLane
 from journeys_api.settings import Settings
+from journeys_api.vault import Vault
 
 Body = Mapping[str, object]
 """What a handler answers: the documented body, keys by wire name; JSON values and datetimes already rendered."""
@@ -98,6 +99,11 @@ class Call:
         if self.principal.kind != "user":
             raise LookupError("no account: the caller is not a user")
         return self.principal.user_id
+
+    @property
+    def vault(self) -> Vault:
+        """What seals secrets before they are stored."""
+        return Vault(self.pepper)
 
     @property
     def pepper(self) -> bytes:

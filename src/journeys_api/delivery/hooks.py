@@ -15,13 +15,17 @@ from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.sending import Attempt
 from journeys_api.journeys.action_types import WebhookParameters, WebhookSecurity
 from journeys_api.models import Journey, JourneyAction, Subscriber
+from journeys_api.vault import SecretUnreadable, Vault
+
+UNREADABLE = "the secret was stored under another secret key"
 
 
 class Hooks:
     """Prepares attempts at webhooks."""
 
-    def __init__(self, egress: Egress) -> None:
+    def __init__(self, egress: Egress, vault: Vault) -> None:
         self._egress = egress
+        self._vault = vault
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each call, or why it never can be made."""
@@ -40,8 +44,11 @@ class Hooks:
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, "the webhook is gone")
                 continue
             parameters = WebhookParameters.model_validate(action.parameters)
-            hook = _hook(row, journey, parameters, subscriber, audience)
-            prepared[row.delivery_id] = self._attempt(hook, row)
+            try:
+                hook = _hook(row, journey, parameters, subscriber, audience, self._vault)
+                prepared[row.delivery_id] = self._attempt(hook, row)
+            except SecretUnreadable:
+                prepared[row.delivery_id] = Outcome(Ending.DEFERRED, UNREADABLE)
         return prepared
 
     def _attempt(self, hook: webhooks.Hook, row: Row[Any]) -> Attempt:
@@ -52,7 +59,12 @@ class Hooks:
 
 
 def _hook(
-    row: Row[Any], journey: Journey, parameters: WebhookParameters, subscriber: Subscriber, audience: Audience
+    row: Row[Any],
+    journey: Journey,
+    parameters: WebhookParameters,
+    subscriber: Subscriber,
+    audience: Audience,
+    vault: Vault,
 ) -> webhooks.Hook:
     context = Context(
         now=row.claimed_at,
@@ -91,7 +103,7 @@ def _hook(
             payload=webhooks.render_tree(parameters.body or {}, filled),
         ),
         delivery_id=str(row.delivery_id),
-        secret=security.secret_key if is_signed else None,
+        secret=vault.open(security.secret_key or "") if is_signed else None,
         signature_header=security.header_name or "",
         headers={name: filled(str(value)) for name, value in (parameters.headers or {}).items()},
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.delivery import personalization
 from journeys_api.delivery.contexts import Audience, load_audience
 from journeys_api.delivery.egress import Egress
+from journeys_api.delivery.hooks import UNREADABLE
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.sending import Attempt
@@ -22,6 +23,7 @@ from journeys_api.journeys.action_types import SendSMSParameters
 from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
 from journeys_api.tracking.links import Links
 from journeys_api.tracking.short_links import target_of
+from journeys_api.vault import SecretUnreadable, Vault
 
 DEFAULT_EXPIRY_HOURS = 72
 
@@ -33,8 +35,9 @@ class _Refused(Exception):
 class ShortMessages:
     """Prepares attempts at short messages."""
 
-    def __init__(self, egress: Egress, links: Links, *, log_path: Path) -> None:
+    def __init__(self, egress: Egress, links: Links, vault: Vault, *, log_path: Path) -> None:
         self._egress = egress
+        self._vault = vault
         self._links = links
         self._log_path = log_path
 
@@ -63,10 +66,13 @@ class ShortMessages:
                     raise _Refused("the message is gone")
                 gateway = _usable(gateways.get(parameters.gateway_id or 0), row.owner_id)
                 message = _message(row, parameters, subscriber, audience, gateway, self._links)
-                sender = gateway_for(gateway.kind, gateway.credentials, self._egress, self._log_path)
+                credentials = self._vault.open_values(gateway.credentials)
+                sender = gateway_for(gateway.kind, credentials, self._egress, self._log_path)
                 prepared[row.delivery_id] = _attempt(sender, message)
             except (_Refused, GatewayUnusable) as error:
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
+            except SecretUnreadable:
+                prepared[row.delivery_id] = Outcome(Ending.DEFERRED, UNREADABLE)
         return prepared
 
 

@@ -119,6 +119,7 @@ async def gateway_create(
         user_ids=user_ids,
         sender_ids=sender_ids,
         credentials=credentials,
+        vault=call.vault,
         now=call.now,
     )
     return {"GatewayID": made.gateway_id, "Gateway": wire.gateway(made)}

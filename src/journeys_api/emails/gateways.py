@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.emails import queries
 from journeys_api.emails.errors import GatewayNotFound, GatewayUserNotFound
 from journeys_api.models import GatewayStatus, SmsGateway
+from journeys_api.vault import Vault
 
 
 class GatewayType(StrEnum):
@@ -30,6 +31,7 @@ async def create_gateway(
     user_ids: Collection[int],
     sender_ids: Sequence[str],
     credentials: Mapping[str, Any],
+    vault: Vault,
     now: datetime,
 ) -> SmsGateway:
     """Set up a way for short messages to leave.
@@ -37,7 +39,7 @@ async def create_gateway(
     Args:
         user_ids: who may use it when it is not global.
         sender_ids: the first is used where a message names none.
-        credentials: as `gateway_credentials.credentials_of` answers them.
+        credentials: as `gateway_credentials.credentials_of` answers them; stored sealed.
 
     Raises:
         GatewayUserNotFound: one of the users does not exist.
@@ -52,7 +54,7 @@ async def create_gateway(
         is_global=is_global,
         user_ids=users,
         sender_ids=list(dict.fromkeys(sender_ids)),
-        credentials=dict(credentials),
+        credentials=vault.seal_values(credentials),
         created_at=now,
     )
     session.add(gateway)

@@ -115,6 +115,7 @@ async def journey_actions_update(call: Call, *, journey_id: int, elements: list[
             owner_id=call.owner_id,
             journey_id=journey_id,
             elements=elements,
+            vault=call.vault,
             now=call.now,
             is_strict=is_strict,
         )

@@ -38,6 +38,7 @@ from journeys_api.lanes import Lane
 from journeys_api.models import Journey, JourneyAction, JourneyStatus
 from journeys_api.tags import service as tags
 from journeys_api.tags.errors import TagNotFound
+from journeys_api.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -234,12 +235,14 @@ async def replace_actions(
     owner_id: int,
     journey_id: int,
     elements: list[Any],
+    vault: Vault,
     now: datetime,
     is_strict: bool = False,
 ) -> Checked:
     """Put the tree that `Actions` describes in place of the journey's; what is not listed is removed.
 
     Args:
+        vault: seals the secrets of webhooks.
         is_strict: whether a tree that would not do is refused; otherwise what is wrong with it is answered.
 
     Raises:
@@ -254,7 +257,7 @@ async def replace_actions(
     stored = {
         action.action_id: action for action in await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
     }
-    trees.settle(nodes, stored)
+    trees.settle(nodes, stored, vault=vault)
     rows = await write_tree(session, journey=journey, nodes=nodes, stored=stored, now=now)
     placed = [checks.Placed(node.action_id, node.place, node.action, node.parameters) for node in trees.walk(nodes)]
     doubts = await checks.doubts_of(session, journey=journey, actions=placed)

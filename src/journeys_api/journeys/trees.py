@@ -11,6 +11,7 @@ from journeys_api.journeys.action_types import ACTION_TYPES, BRANCHES, HIDDEN, W
 from journeys_api.journeys.errors import ActionNotFound, ActionsRefused
 from journeys_api.models import JourneyAction
 from journeys_api.strict_json import fold
+from journeys_api.vault import Vault
 
 MAX_ACTIONS = 500
 MAX_DEPTH = 32
@@ -148,11 +149,12 @@ def read_published(elements: list[Any]) -> dict[int, bool]:
     return asked
 
 
-def settle(nodes: Sequence[Node], stored: Mapping[int, JourneyAction]) -> None:
+def settle(nodes: Sequence[Node], stored: Mapping[int, JourneyAction], *, vault: Vault) -> None:
     """Fill in what the nodes leave to the stored actions of their journey: notes, published, hidden secrets.
 
     Args:
         stored: the journey's present actions by id.
+        vault: seals the secrets that are new.
 
     Raises:
         ActionsRefused: an id that is not the journey's, or that stands twice; a hidden key where none is stored.
@@ -169,12 +171,16 @@ def settle(nodes: Sequence[Node], stored: Mapping[int, JourneyAction]) -> None:
             node.notes = before.notes if before else ""
         if node.is_published is None:
             node.is_published = before.is_published if before else False
-        _restore_secret(node, before)
+        _settle_secret(node, before, vault)
 
 
-def _restore_secret(node: Node, before: JourneyAction | None) -> None:
+def _settle_secret(node: Node, before: JourneyAction | None, vault: Vault) -> None:
+    """A hidden secret is the stored one, any other a new one, which is sealed whatever it looks like."""
     security = node.parameters.get("WebhookSecurity")
-    if node.action != "Webhook" or not isinstance(security, dict) or security.get("SecretKey") != HIDDEN:
+    if node.action != "Webhook" or not isinstance(security, dict) or not security.get("SecretKey"):
+        return
+    if security["SecretKey"] != HIDDEN:
+        security["SecretKey"] = vault.seal(security["SecretKey"])
         return
     kept = stored_secret(before)
     if kept is None:
@@ -183,7 +189,7 @@ def _restore_secret(node: Node, before: JourneyAction | None) -> None:
 
 
 def stored_secret(action: JourneyAction | None) -> str | None:
-    """The secret key of a stored webhook action."""
+    """The secret key of a stored webhook action, as it is stored."""
     if action is None or action.action != "Webhook":
         return None
     security = WebhookParameters.model_validate(action.parameters).security

@@ -67,6 +67,15 @@ class JourneyAction(Base):
         CheckConstraint("(parent_action_id IS NULL) = (branch = '')", name="branch_whole"),
         Index("ix_journey_actions_journey_id", "journey_id", "order_no"),
         Index("ix_journey_actions_owner_id", "owner_id"),
+        # secrets that an older release stored; empty once a worker has sealed them
+        Index(
+            "ix_journey_actions_clear_secrets",
+            "action_id",
+            postgresql_where=text(
+                "action = 'Webhook' AND (parameters #>> '{WebhookSecurity,SecretKey}') <> '' "
+                "AND (parameters #>> '{WebhookSecurity,SecretKey}') NOT LIKE 'sealed:1:%'"
+            ),
+        ),
     )
 
     action_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
