@@ -1,6 +1,6 @@
 """Find the secrets of webhooks that an older release stored in the clear, so that they can be sealed.
 
-Revision: 0310, after 0410
+Revision: 0310, after 0420
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0310"
-down_revision: str | Sequence[str] | None = "0410"
+down_revision: str | Sequence[str] | None = "0420"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
