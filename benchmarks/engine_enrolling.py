@@ -101,6 +101,7 @@ def by_batches(url: str, shards: Sequence[int]) -> tuple[float, float]:
 
 async def _tell(url: str, first: int, last: int) -> None:
     connection = await ground.connect(url)
+    await connection.execute("VACUUM timers, trigger_events, runnable_journeys, counter_deltas")
     await connection.execute(ground.PEOPLE, first, last, timeout=600)
     await connection.execute(_EVENTS, first, last, NOW, timeout=600)
     await connection.close()

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--per-second", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=20)
     given = parser.parse_args()
-    with ground.database(track_commit_timestamp="on") as url:
+    with ground.database(track_commit_timestamp="on", autovacuum="on") as url:
         late = asyncio.run(measure(url, given.per_second, given.seconds))
     found = {
         "median": statistics.median(late),
