@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from engine_steps import ENTER, PEOPLE, ROUND, SETUP, TIMERS, connect
 from journeys_api.app import Application, create_app
 from journeys_api.clock import SetClock
 from journeys_api.db import make_engine, make_sessions
@@ -32,6 +31,7 @@ from journeys_api.logging import configure_logging
 from journeys_api.migrate import migrate
 from journeys_api.models import SHARDS
 from journeys_api.settings import Settings
+from parked import ENTER, PEOPLE, ROUND, SETUP, TIMERS, connect
 
 KEY = "admin-key-of-the-benchmark"
 COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {

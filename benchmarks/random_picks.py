@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from engine_steps import PEOPLE, SETUP, connect
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.engine.drawing import draw
 from journeys_api.migrate import migrate
+from parked import PEOPLE, SETUP, connect
 
 LIST = 1
 SORTED = "SELECT subscriber_id FROM subscribers WHERE list_id = 1 AND status = 'Subscribed' ORDER BY random() LIMIT :n"
