@@ -30,7 +30,6 @@ async def _park(url: str, first: int, last: int) -> None:
         due_at = NOW + timedelta(days=365)
         await ground.put_in(connection, PARKED + begin, PARKED + end, journey_id=JOURNEY, action_id=101, due_at=due_at)
     await connection.execute("VACUUM ANALYZE", timeout=3600)
-    await connection.execute("CHECKPOINT", timeout=600)
     await connection.close()
 
 
