@@ -60,7 +60,11 @@ OPT_LINKS = (
     MergeTag("Link", "Confirm", "Opt-In Confirmation Link"),
     MergeTag("Link", "Reject", "Opt-In Reject Link"),
 )
-CAMPAIGN_LINKS: tuple[MergeTag, ...] = ()
+CAMPAIGN_LINKS = (
+    MergeTag("Link", "WebBrowser", "Browser View Link"),
+    MergeTag("Link", "Forward", "Forward to a Friend Link"),
+    MergeTag("Link", "ReportAbuse", "Report Abuse Link"),
+)
 ALL_LINKS = (*OPT_LINKS, *LIST_LINKS, *CAMPAIGN_LINKS)
 USER = tuple(
     MergeTag("User", name, label)
