@@ -78,9 +78,10 @@ async def test_days_of_the_window_are_filled_newest_first_and_revenue_ascends(ap
     async with app.engine.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO action_days (owner_id, journey_id, action_id, domain, counted_on, send_count, "
-                "revenue_cents) VALUES (:owner, :journey, 1, 'a.example', :day, 2, 1050), "
-                "(:owner, :journey, 1, 'b.example', :day, 3, 0)"
+                "WITH folded AS (INSERT INTO journey_days (owner_id, journey_id, counted_on, send_count, "
+                "revenue_cents) VALUES (:owner, :journey, :day, 2, 1050)) "
+                "INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, send_count) "
+                "VALUES (:owner, :journey, 1, 'b.example', :day, 3)"
             ),
             {"owner": api.account.user_id, "journey": journey_id, "day": yesterday},
         )

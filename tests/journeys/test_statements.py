@@ -72,8 +72,8 @@ async def test_a_list_of_a_thousand_journeys_costs_what_a_list_of_one_costs(api:
         )
         await connection.execute(
             text(
-                "INSERT INTO action_days (owner_id, journey_id, action_id, domain, counted_on, send_count) "
-                "SELECT owner_id, journey_id, 1, 'example.com', current_date, 5 FROM journeys WHERE owner_id = :owner"
+                "INSERT INTO journey_days (owner_id, journey_id, counted_on, send_count) "
+                "SELECT owner_id, journey_id, current_date, 5 FROM journeys WHERE owner_id = :owner"
             ),
             {"owner": api.account.user_id},
         )

@@ -245,8 +245,8 @@ async def _forget(world: World) -> None:
     world.mailer.taken.clear()
     await world.change(
         "TRUNCATE enrollments, timers, runnable_journeys, trigger_events, steps, deliveries, counter_deltas, "
-        "journey_totals, action_totals, action_days, enrollment_refusals, entry_counts, action_subscribers, "
-        "subscriber_tags, journey_jobs"
+        "journey_totals, journey_days, action_totals, action_day_totals, action_days, enrollment_refusals, "
+        "entry_counts, action_subscribers, people_counts, people_fences, subscriber_tags, journey_jobs"
     )
     await world.change("DELETE FROM subscribers")
     await world.change("UPDATE journeys SET status = 'Disabled'")

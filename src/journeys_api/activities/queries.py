@@ -123,12 +123,14 @@ async def insert_ledger(session: AsyncSession, entries: Sequence[Entry]) -> None
 async def insert_deltas(session: AsyncSession, entries: Sequence[Entry]) -> None:
     """Append the changes of numbers that counted entries make, summed by action, domain and day."""
     counts: dict[tuple[int, int, int, str, date], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    latest: dict[tuple[int, int, int, str, date], datetime] = {}
     for each in entries:
         message = each.message
         if each.is_counted and message.journey_id is not None and message.action_id is not None:
             place = (message.owner_id, message.journey_id, message.action_id, message.domain, day_of(each.occurred_at))
             counts[place][COLUMNS[each.kind]] += 1
             counts[place]["revenue_cents"] += each.revenue_cents
+            latest[place] = max(latest.get(place, each.occurred_at), each.occurred_at)
     if not counts:
         return
     names = [*COLUMNS.values(), "revenue_cents"]
@@ -136,9 +138,10 @@ async def insert_deltas(session: AsyncSession, entries: Sequence[Entry]) -> None
     places = list(counts)
     await session.execute(
         text(
-            f"INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, {', '.join(names)}) "  # noqa: S608 (names of columns of ours)
+            "INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, happened_at, "  # noqa: S608 (names of columns of ours)
+            f"{', '.join(names)}) "
             "SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]), "
-            f"CAST(:domains AS text[]), CAST(:days AS date[]), {arrays})"
+            f"CAST(:domains AS text[]), CAST(:days AS date[]), CAST(:latest AS timestamptz[]), {arrays})"
         ),
         {
             "owners": [owner for owner, *_ in places],
@@ -146,6 +149,7 @@ async def insert_deltas(session: AsyncSession, entries: Sequence[Entry]) -> None
             "actions": [place[2] for place in places],
             "domains": [place[3] for place in places],
             "days": [place[4] for place in places],
+            "latest": [latest[place] for place in places],
             **{name: [counts[place][name] for place in places] for name in names},
         },
     )

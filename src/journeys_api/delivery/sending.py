@@ -199,8 +199,9 @@ WITH sent AS (
     SELECT DISTINCT ON (1, 2, 3, 4) owner_id, action_id, list_id, subscriber_id, email_address, 0, :now FROM sent
     ON CONFLICT DO NOTHING
 )
-INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, send_count, delivery_count)
-SELECT owner_id, journey_id, action_id, domain, CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date),
+INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, happened_at, send_count,
+                            delivery_count)
+SELECT owner_id, journey_id, action_id, domain, CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), :now,
        count(*), count(*)
 FROM sent GROUP BY owner_id, journey_id, action_id, domain
 """

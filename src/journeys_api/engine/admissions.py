@@ -105,9 +105,10 @@ WITH entered AS (
     ON CONFLICT (shard, journey_id) DO UPDATE SET next_due_at = excluded.next_due_at
     WHERE runnable_journeys.next_due_at > excluded.next_due_at
 ), numbers AS (
-    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
-    SELECT owner_id, journey_id, 0, count(action_id), count(*) FROM entered GROUP BY 1, 2
-    UNION ALL SELECT owner_id, journey_id, action_id, count(*), count(*)
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count, counted_on, happened_at)
+    SELECT owner_id, journey_id, 0, count(action_id), count(*),
+           CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), :now FROM entered GROUP BY 1, 2
+    UNION ALL SELECT owner_id, journey_id, action_id, count(*), count(*), CAST(NULL AS date), :now
     FROM entered WHERE action_id IS NOT NULL GROUP BY 1, 2, 3
 ), counted AS (
     INSERT INTO entry_counts (journey_id, minute, entries)
@@ -122,8 +123,23 @@ WITH entered AS (
     FROM entered WHERE action_id IS NULL AND {AWAITED.format(owner="entered.owner_id", kind="'JourneyCompleted'")}
     RETURNING 1
 )
-SELECT (SELECT count(*) FROM entered) AS entered, (SELECT count(*) FROM told) AS told
+SELECT count(*) AS entered, array_agg(owner_id ORDER BY enrollment_id) AS owners,
+       array_agg(enrollment_id ORDER BY enrollment_id) AS enrollments, (SELECT count(*) FROM told) AS told
+FROM entered
 """  # noqa: S608 (pieces of ours)
+)
+# asked after they were written: whoever was about to take the same person out is done by then
+_COUNT_NEW_PEOPLE = text(
+    """
+INSERT INTO counter_deltas (owner_id, journey_id, people_count)
+SELECT e.owner_id, e.journey_id, count(*)
+FROM unnest(CAST(:owners AS bigint[]), CAST(:enrollments AS bigint[])) AS w(owner_id, enrollment_id)
+JOIN enrollments e USING (owner_id, enrollment_id)
+WHERE NOT EXISTS (
+    SELECT FROM enrollments o WHERE o.owner_id = e.owner_id AND o.subscriber_id = e.subscriber_id
+    AND o.journey_id = e.journey_id AND o.enrollment_id <> e.enrollment_id
+) GROUP BY 1, 2
+"""
 )
 
 
@@ -150,6 +166,9 @@ async def let_in(session: AsyncSession, entrants: Sequence[Entrant], *, now: dat
             },
         )
     ).one()
+    if row.entered:
+        entered = {"owners": row.owners, "enrollments": row.enrollments}
+        await session.execute(_COUNT_NEW_PEOPLE, entered)
     if row.told:
         await wake(session)
     return int(row.entered)

@@ -170,8 +170,13 @@ async def admit(
     """
     admission = Admission()
     entrants: list[Entrant] = []
-    capped = [journey.journey_id for journey, _ in wanted if journey.rate_limit_per_hour or journey.rate_limit_per_day]
-    await queues.lock_caps(session, capped)
+    alone = [
+        journey.journey_id
+        for journey, _ in wanted
+        # who completes at once is kept from entering twice at the same moment by nothing else
+        if journey.rate_limit_per_hour or journey.rate_limit_per_day or journey.first_action_id is None
+    ]
+    await queues.lock_caps(session, alone)
     for journey, candidates in wanted:
         passed, refused = await _judge(session, journey, candidates, now=now, ignores_caps=ignores_caps)
         entrants.extend(

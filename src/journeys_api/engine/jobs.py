@@ -11,10 +11,16 @@ WITH chunk AS MATERIALIZED (
     SELECT owner_id, enrollment_id FROM enrollments
     WHERE owner_id = :owner AND journey_id = :journey AND state = 'active'
     ORDER BY enrollment_id LIMIT 5000 FOR UPDATE
+), ended AS (
+    UPDATE enrollments e SET state = 'exited', ended_at = :now, reason = 'journey deleted', due_at = NULL
+    FROM chunk WHERE e.owner_id = chunk.owner_id AND e.enrollment_id = chunk.enrollment_id
+    RETURNING e.enrollment_id, e.action_id
+), counted AS (
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count)
+    SELECT :owner, :journey, action_id, -count(*) FROM ended WHERE action_id IS NOT NULL GROUP BY action_id
+    UNION ALL SELECT :owner, :journey, 0, -count(*) FROM ended HAVING count(*) > 0
 )
-UPDATE enrollments e SET state = 'exited', ended_at = :now, reason = 'journey deleted', due_at = NULL
-FROM chunk WHERE e.owner_id = chunk.owner_id AND e.enrollment_id = chunk.enrollment_id
-RETURNING e.enrollment_id
+SELECT enrollment_id FROM ended
 """
 )
 _WITHDRAW = text(

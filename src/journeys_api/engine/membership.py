@@ -98,15 +98,23 @@ WITH gone AS (
     DELETE FROM enrollments
     WHERE owner_id = :owner AND journey_id = ANY(CAST(:journeys AS bigint[])) AND list_id = :list
       AND subscriber_id = ANY(CAST(:people AS bigint[])) AND state = 'active'
-    RETURNING owner_id, enrollment_id, journey_id, action_id
+    RETURNING owner_id, enrollment_id, journey_id, action_id, subscriber_id, created_at
 ), withdrawn AS (
     UPDATE deliveries d SET state = 'withdrawn', reason = 'removed from the journey', ended_at = :now
     FROM gone WHERE d.owner_id = gone.owner_id AND d.enrollment_id = gone.enrollment_id
       AND d.state IN ('pending', 'held')
+), left_behind AS (
+    SELECT owner_id, journey_id, CAST(created_at AT TIME ZONE 'UTC' AS date) AS counted_on, EXISTS (
+        SELECT FROM enrollments e WHERE e.owner_id = gone.owner_id AND e.subscriber_id = gone.subscriber_id
+        AND e.journey_id = gone.journey_id AND e.enrollment_id <> gone.enrollment_id
+    ) AS was_here_before FROM gone
 ), counted AS (
-    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
-    SELECT owner_id, journey_id, action_id, -count(*), -count(*) FROM gone WHERE action_id IS NOT NULL GROUP BY 1, 2, 3
-    UNION ALL SELECT owner_id, journey_id, 0, -count(*), -count(*) FROM gone GROUP BY 1, 2
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count, counted_on, people_count)
+    SELECT owner_id, journey_id, action_id, -count(*), -count(*), CAST(NULL AS date), 0
+    FROM gone WHERE action_id IS NOT NULL GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT owner_id, journey_id, 0, -count(*), -count(*), counted_on, -count(*) FILTER (WHERE NOT was_here_before)
+    FROM left_behind GROUP BY owner_id, journey_id, counted_on
 )
 SELECT count(*) FROM gone
 """

@@ -183,19 +183,20 @@ def _unrolled(path: Path) -> tuple[list[Path], list[int]]:
     return steps[::-1], reached[::-1]
 
 
-async def insert_deltas(session: AsyncSession, deltas: dict[tuple[int, int, int], Delta]) -> None:
-    """Append changes by (owner, journey, action)."""
+async def insert_deltas(session: AsyncSession, deltas: dict[tuple[int, int, int], Delta], *, now: datetime) -> None:
+    """Append changes by (owner, journey, action); who enters is counted elsewhere."""
     changed = {place: delta for place, delta in deltas.items() if delta.active or delta.total or delta.completed}
     if changed:
         await session.execute(
             text(
-                "INSERT INTO counter_deltas "
-                "(owner_id, journey_id, action_id, active_count, total_count, completed_runs) "
-                "SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), "
-                "CAST(:actions AS bigint[]), CAST(:active AS bigint[]), CAST(:total AS bigint[]), "
-                "CAST(:completed AS bigint[]))"
+                "INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count, "
+                "completed_runs, happened_at) "
+                "SELECT *, CAST(:now AS timestamptz) FROM unnest(CAST(:owners AS bigint[]), "
+                "CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]), CAST(:active AS bigint[]), "
+                "CAST(:total AS bigint[]), CAST(:completed AS bigint[]))"
             ),
             {
+                "now": now,
                 "owners": [owner for owner, _, _ in changed],
                 "journeys": [journey for _, journey, _ in changed],
                 "actions": [action for _, _, action in changed],

@@ -139,4 +139,4 @@ async def _write(session: AsyncSession, batch: Batch) -> None:
         await record(session, happened, owner_id=owner_id, now=batch.now, depth=depth)
     await records.write_people(session, batch.settled, now=batch.now)
     await deliveries.insert_deliveries(session, batch.owed, now=batch.now)
-    await records.insert_deltas(session, batch.deltas)
+    await records.insert_deltas(session, batch.deltas, now=batch.now)

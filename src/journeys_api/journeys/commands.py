@@ -1,5 +1,6 @@
 """The commands about journeys as a whole (journeys page); actions and copies have modules of their own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -17,16 +18,23 @@ from journeys_api.commands.registry import (
     not_found,
 )
 from journeys_api.journeys import errors, service, switching, warnings, wire
+from journeys_api.journeys.numbers import mails_of_journey
 from journeys_api.journeys.parameters import (
+    EMAIL_ID,
+    INVALID_EMAIL_ID,
+    INVALID_ISP,
+    ISP,
     JOURNEY_CODES,
     JOURNEY_ID,
     NAME,
     PERMISSION,
     SHOWN,
+    SKIP_STATS,
     STRICT,
     TRIGGER_CODES,
     TRIGGER_ERRORS,
     VALUE_CODES,
+    WITH_COUNTERS,
     check_window,
     refuse_fault,
     sent_trigger,
@@ -37,8 +45,9 @@ from journeys_api.journeys.reading import read_journey, read_journeys
 from journeys_api.journeys.triggers import Trigger, TriggerParameters, load, read_parameters, trigger_named
 from journeys_api.models import Journey
 from journeys_api.stats import queries as stats
+from journeys_api.stats.slices import Slice
 from journeys_api.stats.windows import Window
-from journeys_api.stats.wire import journey_stats
+from journeys_api.stats.wire import activity_counters, days_enrolments, journey_stats
 
 LATER = "JC 1.6"
 
@@ -224,15 +233,23 @@ def _updated_settings(reading: Reading) -> service.Settings:
     routes=[("GET", "/api/v1/journey")],
     permission=PERMISSION,
     limit=HUNDRED_A_MINUTE,
-    params=[JOURNEY_ID, *stats_params("StartDate", "EndDate", invalid_start=4, invalid_end=5)],
+    params=[
+        JOURNEY_ID,
+        *stats_params("StartDate", "EndDate", invalid_start=4, invalid_end=5),
+        WITH_COUNTERS,
+        EMAIL_ID,
+        ISP,
+    ],
     check=check_window(6, 4, 5),
     refusals=[
         *JOURNEY_CODES,
         Refusal(4, "Invalid StartDate format"),
         Refusal(5, "Invalid EndDate format"),
         Refusal(6, "StartDate must be before EndDate"),
+        INVALID_EMAIL_ID,
+        INVALID_ISP,
     ],
-    errors={errors.JourneyNotFound: 3},
+    errors={errors.JourneyNotFound: 3, errors.ActionNotFound: 7},
     envelope=Envelope.ERRORS,
     transaction=Transaction.EACH,
     title="Get a Journey",
@@ -246,16 +263,29 @@ def _updated_settings(reading: Reading) -> service.Settings:
         "JourneyStats": {"ActiveSubscribers": 150, "TotalSubscribers": 500},
     },
 )
-async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
+async def journey_get(
+    call: Call, *, journey_id: int, window: Window, with_activity: bool, of_action_id: int | None, domain: str | None
+) -> Body:
     """One journey with its actions and numbers, and with what it was created with.
 
-    Source: journeys, "Get a Journey"; rulings 8.
+    With `EmailID` or `ISP` the journey's own numbers are about those mails only; people, enrollments and the actions'
+    numbers stay whole.
+
+    Source: journeys, "Get a Journey"; rulings 8; JC 8.
     """
     found = await read_journey(call.lane, owner_id=call.owner_id, journey_id=journey_id, window=window)
+    mails = await mails_of_journey(
+        call.lane, owner_id=call.owner_id, found=found, window=window, of=Slice(of_action_id, domain)
+    )
+    numbers = journey_stats(found.totals.journey, mails.totals, mails.days, window)
+    if with_activity:
+        activity = await stats.journey_activity(call.lane, owner_id=call.owner_id, journey_id=journey_id)
+        numbers |= activity_counters(activity.get(journey_id), found.days.journey, mails.days)
+        numbers["AggregatedDaysEnrolments"] = days_enrolments(found.days.journey, window)
     return {
         **wire.described(found.journey),
-        "Actions": wire.action_tree(found.actions, found.totals.actions),
-        "JourneyStats": journey_stats(found.totals.journey, found.days, window),
+        "Actions": wire.action_tree(found.actions, found.totals.actions, found.days.actions, window),
+        "JourneyStats": numbers,
         **wire.settings(found.journey),
     }
 
@@ -265,7 +295,11 @@ async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
     routes=[("GET", "/api/v1/journeys")],
     permission=PERMISSION,
     limit=HUNDRED_A_MINUTE,
-    params=stats_params("StatsStartDate", "StatsEndDate", invalid_start=4, invalid_end=5),
+    params=[
+        *stats_params("StatsStartDate", "StatsEndDate", invalid_start=4, invalid_end=5),
+        SKIP_STATS,
+        WITH_COUNTERS,
+    ],
     check=check_window(6, 4, 5),
     refusals=[
         Refusal(4, "Invalid StatsStartDate format"),
@@ -294,23 +328,29 @@ async def journey_get(call: Call, *, journey_id: int, window: Window) -> Body:
         ]
     },
 )
-async def journey_list(call: Call, *, window: Window) -> Body:
+async def journey_list(call: Call, *, window: Window, skips_stats: bool, with_activity: bool) -> Body:
     """All journeys of the account with their numbers, ascending by id, in three statements whatever their number.
 
-    Source: journeys, "List Journeys"; rulings 8.
+    One more with `IncludeActivityCounters`, two fewer with `SkipStats`.
+
+    Source: journeys, "List Journeys"; rulings 8; JC 8.
     """
     journeys = await read_journeys(call.lane, owner_id=call.owner_id)
+    if skips_stats:
+        return {"Journeys": [wire.listed(journey) for journey in journeys]}
     totals = await stats.journey_totals(call.lane, owner_id=call.owner_id)
     days = await stats.journey_days(call.lane, owner_id=call.owner_id, window=window)
-    return {
-        "Journeys": [
-            wire.listed(
-                journey,
-                journey_stats(totals.get(journey.journey_id), days.get(journey.journey_id, {}), window),
-            )
-            for journey in journeys
-        ]
-    }
+    activity: Mapping[int, stats.Activity] = {}
+    if with_activity:
+        activity = await stats.journey_activity(call.lane, owner_id=call.owner_id, journey_id=None)
+    rows = []
+    for journey in journeys:
+        counted, of_days = totals.get(journey.journey_id), days.get(journey.journey_id, {})
+        numbers = journey_stats(counted, counted, of_days, window)
+        if with_activity:
+            numbers |= activity_counters(activity.get(journey.journey_id), of_days, of_days)
+        rows.append({**wire.listed(journey), "JourneyStats": numbers})
+    return {"Journeys": rows}
 
 
 @command(

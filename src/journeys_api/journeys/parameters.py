@@ -1,5 +1,6 @@
 """Parameters and codes that several journey commands share."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -199,6 +200,40 @@ def stats_params(start: str, end: str, *, invalid_start: int, invalid_end: int) 
         Param(start, "start_on", day, invalid=invalid_start, doc="First day of the statistics (default: 30 days ago)"),
         Param(end, "end_on", day, invalid=invalid_end, doc="Last day of the statistics (default: today)"),
     ]
+
+
+SINCE_COUNTERS = "JC 1.4, 1.5 (5.9.1)"
+EMAIL_ID = Param(
+    "EmailID", "of_action_id", number(1), invalid=7, refers_to="action", source=SINCE_COUNTERS,
+    doc="ActionID of a SendEmail action of the journey: numbers of its mails only",
+)  # fmt: skip
+INVALID_EMAIL_ID = Refusal(
+    7,
+    "Invalid EmailID parameter (not a positive integer, or not a SendEmail action on this journey)",
+    source=SINCE_COUNTERS,
+)
+_ISP = re.compile(r"[a-zA-Z0-9.-]+")
+
+
+def _domain(value: Any) -> str:
+    text = scalar_text(value)
+    if not _ISP.fullmatch(text):
+        raise Unreadable
+    return text.lower()
+
+
+ISP = Param(
+    "ISP", "domain", Reader(_domain, {"type": "string", "pattern": "^[a-zA-Z0-9.-]+$"}), invalid=8,
+    source=SINCE_COUNTERS, doc="Recipient domain, such as gmail.com: numbers of mails to it only",
+)  # fmt: skip
+INVALID_ISP = Refusal(8, "Invalid ISP parameter (must match /^[a-zA-Z0-9.-]+$/)", source=SINCE_COUNTERS)
+SKIP_STATS = Param(
+    "SkipStats", "skips_stats", boolean, default=False, source=SINCE_COUNTERS, doc="Whether to leave JourneyStats out"
+)
+WITH_COUNTERS = Param(
+    "IncludeActivityCounters", "with_activity", boolean, default=False, source=SINCE_COUNTERS,
+    doc="Whether to add when the journey was last busy, how many different people it had, and numbers of the window",
+)  # fmt: skip
 
 
 def check_window(reversed_code: int, *bound_codes: int) -> Callable[[Reading], None]:

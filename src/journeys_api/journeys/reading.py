@@ -1,7 +1,7 @@
 """Journeys as they are answered: each of these reads is one statement, and stored JSON stays text on its way out."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Text, bindparam, cast, func, select, type_coerce
@@ -52,7 +52,7 @@ class WithNumbers(NamedTuple):
     journey: ReadJourney
     actions: Sequence[ReadAction]
     totals: stats.Totals
-    days: Mapping[date, stats.DayCounted]
+    days: stats.Days
 
 
 def _plain(column: Any) -> Any:

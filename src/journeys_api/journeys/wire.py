@@ -1,6 +1,7 @@
 """Wire shapes of journeys (journeys page; JC 1.26 for the types of ids)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import orjson
@@ -13,7 +14,8 @@ from journeys_api.journeys.reading import ReadAction, ReadJourney
 from journeys_api.journeys.trees import Row
 from journeys_api.journeys.warnings import CannotRun
 from journeys_api.models import Journey, JourneyAction
-from journeys_api.stats.wire import action_stats
+from journeys_api.stats.windows import Window
+from journeys_api.stats.wire import action_series, action_stats
 
 AnyJourney = Journey | ReadJourney
 AnyAction = JourneyAction | ReadAction | Row
@@ -112,18 +114,26 @@ def strays(found: Sequence[Stray]) -> list[dict[str, object]]:
     ]
 
 
-def listed(journey: AnyJourney, stats: Mapping[str, object]) -> dict[str, object]:
-    """A row of `journey.list`."""
+def listed(journey: AnyJourney) -> dict[str, object]:
+    """A row of `journey.list`, without its numbers."""
     return {
         **head(journey),
         "TriggerParameters": trigger_parameters(journey),
         "Status": str(journey.status),
-        "JourneyStats": stats,
     }
 
 
-def action_tree(actions: Sequence[AnyAction], totals: Mapping[int, Any]) -> list[dict[str, object]]:
-    """Full action objects; a Decision's branches under `Actions` (rulings 6). `actions` in `OrderNo` order."""
+def action_tree(
+    actions: Sequence[AnyAction],
+    totals: Mapping[int, Any],
+    days: Mapping[int, Mapping[date, Any]] | None = None,
+    window: Window | None = None,
+) -> list[dict[str, object]]:
+    """Full action objects; a Decision's branches under `Actions` (rulings 6). `actions` in `OrderNo` order.
+
+    Args:
+        days: numbers by action and day of the window; None of the window: the actions have no series.
+    """
     roots: list[dict[str, object]] = []
     branches: dict[tuple[int, str], list[dict[str, object]]] = {}
     for action in actions:
@@ -138,6 +148,8 @@ def action_tree(actions: Sequence[AnyAction], totals: Mapping[int, Any]) -> list
             "CompletedRuns": counted.completed_runs if counted else 0,
             "Stats": action_stats(action.action, counted),
         }
+        if window is not None and action.action == "SendEmail":
+            answered |= action_series(counted, (days or {}).get(action.action_id, {}), window)
         if action.action in BRANCHES:
             sides: dict[str, list[dict[str, object]]] = {}
             for name, branch in zip(BRANCHES[action.action], ("true", "false"), strict=True):

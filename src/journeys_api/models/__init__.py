@@ -61,13 +61,23 @@ from journeys_api.models.inbound_webhooks import InboundEvent, InboundWebhook, I
 from journeys_api.models.jobs import Job, JobKind, JobPiece, JobState
 from journeys_api.models.journeys import Journey, JourneyAction, JourneyStatus
 from journeys_api.models.segments import Segment
-from journeys_api.models.stats import ActionDay, ActionTotals, JourneyTotals, MailCounters
+from journeys_api.models.stats import (
+    ActionDay,
+    ActionDayTotals,
+    ActionTotals,
+    JourneyDay,
+    JourneyTotals,
+    MailCounters,
+    PeopleCount,
+    PeopleFence,
+)
 from journeys_api.models.website_events import WebsiteEvent, WebsiteEventKind, WebsiteEventProperty
 
 __all__ = [
     "SHARDS",
     "AccountStatus",
     "ActionDay",
+    "ActionDayTotals",
     "ActionSubscriber",
     "ActionTotals",
     "Activity",
@@ -101,6 +111,7 @@ __all__ = [
     "JobState",
     "Journey",
     "JourneyAction",
+    "JourneyDay",
     "JourneyJob",
     "JourneyStatus",
     "JourneyTotals",
@@ -109,6 +120,8 @@ __all__ = [
     "MessageActivity",
     "MessageTouch",
     "OptInMode",
+    "PeopleCount",
+    "PeopleFence",
     "ReputationLevel",
     "RunnableJourney",
     "ScheduledPull",

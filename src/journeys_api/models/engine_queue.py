@@ -259,15 +259,23 @@ class CounterDelta(MailCounters, Base):
     """A change of an action's (action 0: a journey's) numbers that is not folded into the totals yet."""
 
     __tablename__ = "counter_deltas"
-    __table_args__ = (Index("ix_counter_deltas_journey_id", "owner_id", "journey_id"),)
+    __table_args__ = (
+        Index("ix_counter_deltas_journey_id", "owner_id", "journey_id"),
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_cost_delay": "0"}},
+    )
 
     delta_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     owner_id: Mapped[int]
     journey_id: Mapped[int]
     action_id: Mapped[int] = mapped_column(server_default=text("0"))
     domain: Mapped[str | None]
-    """Recipient domain, for what is counted by day."""
+    """Recipient domain, of mails."""
     counted_on: Mapped[date | None] = mapped_column(Date)
+    """The day, for what is counted by day: mails, and entries into a journey."""
+    happened_at: Mapped[datetime | None]
+    """When it was; None where it is no activity."""
+    people_count: Mapped[int] = mapped_column(server_default=text("0"))
+    """Of a journey: subscribers who were never in it before."""
     active_count: Mapped[int] = mapped_column(server_default=text("0"))
     total_count: Mapped[int] = mapped_column(server_default=text("0"))
     completed_runs: Mapped[int] = mapped_column(server_default=text("0"))

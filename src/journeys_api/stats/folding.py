@@ -3,10 +3,12 @@
 So workers never queue on one counter's row; whoever reads adds what is not folded yet.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.stats.queries import COUNTERS
+from journeys_api.stats.queries import CHANGES_PEOPLE, COUNTERS
 
 FOLD_LOCK = 0x4A5B0000
 MOST = 20_000
@@ -15,8 +17,11 @@ _SUMS = ", ".join(f"sum({counter}) AS {counter}" for counter in COUNTERS)
 _NAMES = ", ".join(COUNTERS)
 
 
-def _added(table: str) -> str:
-    return ", ".join(f"{counter} = {table}.{counter} + excluded.{counter}" for counter in COUNTERS)
+def _into(table: str, key: Sequence[str], more: str = "") -> str:
+    """The end of an INSERT that adds to the rows that are there already. `more`: columns beyond the counters."""
+    added = [*COUNTERS, *filter(None, more.split(", "))]
+    changes = ", ".join(f"{column} = {table}.{column} + excluded.{column}" for column in added)
+    return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
 
 
 # the pieces are names of columns of ours, never a caller's
@@ -26,27 +31,44 @@ WITH taken AS (
         SELECT delta_id FROM counter_deltas ORDER BY delta_id LIMIT {MOST}
     ) RETURNING *
 ), journeys AS (
-    INSERT INTO journey_totals (owner_id, journey_id, active_count, total_count, {_NAMES})
+    INSERT INTO journey_totals (owner_id, journey_id, active_count, total_count, people_count, last_enrolled_at,
+                                last_active_at, {_NAMES})
     SELECT owner_id, journey_id, coalesce(sum(active_count) FILTER (WHERE action_id = 0), 0),
-           coalesce(sum(total_count) FILTER (WHERE action_id = 0), 0), {_SUMS}
+           coalesce(sum(total_count) FILTER (WHERE action_id = 0), 0), sum(people_count),
+           max(happened_at) FILTER (WHERE action_id = 0 AND total_count > 0), max(happened_at), {_SUMS}
     FROM taken GROUP BY owner_id, journey_id
-    ON CONFLICT (owner_id, journey_id) DO UPDATE SET
-        active_count = journey_totals.active_count + excluded.active_count,
-        total_count = journey_totals.total_count + excluded.total_count, {_added("journey_totals")}
+    {_into("journey_totals", ("owner_id", "journey_id"), "active_count, total_count, people_count")},
+        last_enrolled_at = greatest(journey_totals.last_enrolled_at, excluded.last_enrolled_at),
+        last_active_at = greatest(journey_totals.last_active_at, excluded.last_active_at)
 ), actions AS (
-    INSERT INTO action_totals (owner_id, journey_id, action_id, active_count, total_count, completed_runs, {_NAMES})
-    SELECT owner_id, journey_id, action_id, sum(active_count), sum(total_count), sum(completed_runs), {_SUMS}
+    INSERT INTO action_totals (owner_id, journey_id, action_id, active_count, total_count, completed_runs, change_count,
+                               {_NAMES})
+    SELECT owner_id, journey_id, action_id, sum(active_count), sum(total_count), sum(completed_runs),
+           count(*) FILTER (WHERE {CHANGES_PEOPLE}), {_SUMS}
     FROM taken WHERE action_id <> 0 GROUP BY owner_id, journey_id, action_id
-    ON CONFLICT (owner_id, journey_id, action_id) DO UPDATE SET
-        active_count = action_totals.active_count + excluded.active_count,
-        total_count = action_totals.total_count + excluded.total_count,
-        completed_runs = action_totals.completed_runs + excluded.completed_runs, {_added("action_totals")}
-), days AS (
+    {
+    _into(
+        "action_totals",
+        ("owner_id", "journey_id", "action_id"),
+        "active_count, total_count, completed_runs, change_count",
+    )
+}
+), days_of_journeys AS (
+    INSERT INTO journey_days (owner_id, counted_on, journey_id, total_count, {_NAMES})
+    SELECT owner_id, counted_on, journey_id, coalesce(sum(total_count) FILTER (WHERE action_id = 0), 0), {_SUMS}
+    FROM taken WHERE counted_on IS NOT NULL GROUP BY owner_id, counted_on, journey_id
+    {_into("journey_days", ("owner_id", "counted_on", "journey_id"), "total_count")}
+), days_of_actions AS (
+    INSERT INTO action_day_totals (owner_id, journey_id, counted_on, action_id, {_NAMES})
+    SELECT owner_id, journey_id, counted_on, action_id, {_SUMS}
+    FROM taken WHERE counted_on IS NOT NULL AND action_id <> 0 GROUP BY owner_id, journey_id, counted_on, action_id
+    {_into("action_day_totals", ("owner_id", "journey_id", "counted_on", "action_id"))}
+), days_of_domains AS (
     INSERT INTO action_days (owner_id, journey_id, action_id, domain, counted_on, {_NAMES})
     SELECT owner_id, journey_id, action_id, domain, counted_on, {_SUMS}
     FROM taken WHERE counted_on IS NOT NULL AND domain IS NOT NULL
     GROUP BY owner_id, journey_id, action_id, domain, counted_on
-    ON CONFLICT (owner_id, journey_id, counted_on, action_id, domain) DO UPDATE SET {_added("action_days")}
+    {_into("action_days", ("owner_id", "journey_id", "counted_on", "action_id", "domain"))}
 )
 SELECT count(*) FROM taken
 """  # noqa: S608

@@ -1,14 +1,27 @@
 """SQL of the rollups. Each answers for any number of journeys with one statement."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Date, Select, and_, bindparam, case, cast, func, literal_column, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lanes import Lane, Prepared
-from journeys_api.models import ActionDay, ActionTotals, CounterDelta, JourneyTotals
+from journeys_api.models import ActionDayTotals, ActionTotals, CounterDelta, JourneyDay, JourneyTotals
 from journeys_api.stats.windows import Window
 
 COUNTERS = (
@@ -25,9 +38,11 @@ COUNTERS = (
     "revenue_cents",
 )
 """Columns of `MailCounters`, in the order of their wire names."""
-
+CHANGES_PEOPLE = "(" + " OR ".join(f"{counter} > 0" for counter in ("total_count", *COUNTERS[:-1])) + ")"
+"""Whether a change of numbers may have changed who reached the action, or what somebody did with its mail; SQL."""
 
 _OF_JOURNEYS = ("active_count", "total_count", *COUNTERS)
+_OF_DAYS = ("total_count", *COUNTERS)
 _OF_ACTIONS = ("active_count", "total_count", "completed_runs", *COUNTERS)
 _OWNER = bindparam("owner_id", type_=BigInteger)
 _JOURNEY = bindparam("journey_id", type_=BigInteger)
@@ -55,9 +70,11 @@ class Counted(NamedTuple):
 
 
 class DayCounted(NamedTuple):
-    """The mails of a journey on one day."""
+    """One day of a journey, or of the mails of an action."""
 
     counted_on: date
+    total_count: int
+    """Enrollments that began on the day; 0 of an action."""
     send_count: int
     delivery_count: int
     open_count: int
@@ -79,8 +96,15 @@ class Totals(NamedTuple):
     actions: dict[int, Counted]
 
 
-def _sums(*sources: Any, by: Sequence[str], counters: Sequence[str]) -> Select[Any]:
-    """Totals and what is not folded into them yet, added up."""
+class Days(NamedTuple):
+    """Numbers of the days of a window, of one journey and of its actions; days without a row are left out."""
+
+    journey: dict[date, DayCounted]
+    actions: dict[int, dict[date, DayCounted]]
+
+
+def sums(*sources: Any, by: Sequence[str], counters: Sequence[str]) -> Select[Any]:
+    """Totals and what is not folded into them yet, added up: the columns of `by`, then the counters."""
     both = union_all(*sources).subquery("both")
     # a sum of BIGINT is NUMERIC, which costs ten times as much to read; no count comes near the end of BIGINT
     return select(
@@ -89,7 +113,8 @@ def _sums(*sources: Any, by: Sequence[str], counters: Sequence[str]) -> Select[A
     ).group_by(*(both.c[name] for name in by))
 
 
-def _columns(table: Any, names: Sequence[str]) -> list[Any]:
+def columns(table: Any, names: Sequence[str]) -> list[Any]:
+    """The table's columns of these names."""
     return [getattr(table, name) for name in names]
 
 
@@ -110,16 +135,16 @@ def totals_of_one(owner_id: Any, journey_id: Any) -> Select[Any]:
             JourneyTotals.active_count,
             JourneyTotals.total_count,
             literal_column("0").label("completed_runs"),
-            *_columns(JourneyTotals, COUNTERS),
+            *columns(JourneyTotals, COUNTERS),
         ).where(one(JourneyTotals)),
-        select(ActionTotals.action_id, *_columns(ActionTotals, _OF_ACTIONS)).where(one(ActionTotals)),
-        select(CounterDelta.action_id, *_columns(CounterDelta, _OF_ACTIONS)).where(one(CounterDelta)),
+        select(ActionTotals.action_id, *columns(ActionTotals, _OF_ACTIONS)).where(one(ActionTotals)),
+        select(CounterDelta.action_id, *columns(CounterDelta, _OF_ACTIONS)).where(one(CounterDelta)),
         # a mail counts for its action and for the journey
-        select(literal_column("0"), *none, *_columns(CounterDelta, COUNTERS)).where(
+        select(literal_column("0"), *none, *columns(CounterDelta, COUNTERS)).where(
             one(CounterDelta), CounterDelta.action_id != 0
         ),
     )
-    return _sums(*sources, by=("action_id",), counters=_OF_ACTIONS)
+    return sums(*sources, by=("action_id",), counters=_OF_ACTIONS)
 
 
 def totals_of(rows: Iterable[Iterable[Any]]) -> Totals:
@@ -128,54 +153,87 @@ def totals_of(rows: Iterable[Iterable[Any]]) -> Totals:
     return Totals(actions.pop(0, None), actions)
 
 
-def days_of(by: Sequence[str], *conditions: Callable[[Any], Any]) -> Select[Any]:
-    """Sums over the window between the parameters `start_on` and `end_on`; days without a row are left out.
+# people are counted by the changes of journeys, mails by those of actions
+_IS_JOURNEYS = CounterDelta.action_id == literal_column("0")
+_ENTRIES = case((_IS_JOURNEYS, CounterDelta.total_count), else_=literal_column("0")).label("total_count")
 
-    Reads as many rows as the journeys have (day, action, domain) triples in the window, never the events behind them.
-    """
-    return _sums(
-        *(
-            select(*_columns(table, (*by, *COUNTERS))).where(
-                table.counted_on.between(*_DAYS), *(condition(table) for condition in conditions)
-            )
-            for table in (ActionDay, CounterDelta)
-        ),
-        by=by,
-        counters=COUNTERS,
-    )
+
+def within(table: Any) -> Any:
+    """Whether a row's day lies between the parameters `start_on` and `end_on`."""
+    return table.counted_on.between(*_DAYS)
 
 
 def days_of_one(owner_id: Any, journey_id: Any) -> Select[Any]:
-    """A journey's days, in the columns of `DayCounted`."""
-    return days_of(
-        ("counted_on",), lambda table: table.owner_id == owner_id, lambda table: table.journey_id == journey_id
+    """The days of a journey (action 0) and of each of its actions: `action_id`, then the columns of `DayCounted`.
+
+    Reads a row for each day on which an action did something, never the domains or the mails behind it. The window lies
+    between the parameters `start_on` and `end_on`.
+    """
+
+    def one(table: Any) -> Any:
+        return and_(table.owner_id == owner_id, table.journey_id == journey_id, within(table))
+
+    by = ("action_id", "counted_on")
+    zero: Any = literal_column("0")
+    start_on, end_on = _DAYS
+    every_day = select(start_on + func.generate_series(zero, end_on - start_on)).scalar_subquery()
+    sources = (
+        select(zero.label("action_id"), JourneyDay.counted_on, *columns(JourneyDay, _OF_DAYS)).where(
+            JourneyDay.owner_id == owner_id,
+            JourneyDay.journey_id == journey_id,
+            # days come first in the key: those of one journey are looked up one by one
+            JourneyDay.counted_on == any_(func.array(every_day)),
+        ),
+        select(*columns(ActionDayTotals, by), zero, *columns(ActionDayTotals, COUNTERS)).where(one(ActionDayTotals)),
+        select(*columns(CounterDelta, by), _ENTRIES, *columns(CounterDelta, COUNTERS)).where(one(CounterDelta)),
+        # a mail counts for its action and for the journey
+        select(zero, CounterDelta.counted_on, zero, *columns(CounterDelta, COUNTERS)).where(
+            one(CounterDelta), CounterDelta.action_id != zero
+        ),
     )
+    return sums(*sources, by=by, counters=_OF_DAYS)
 
 
-def days_found(rows: Iterable[Iterable[Any]]) -> dict[date, DayCounted]:
+def days_found(rows: Iterable[Iterable[Any]]) -> Days:
     """What `days_of_one` found."""
-    return {counted.counted_on: counted for counted in map(DayCounted._make, rows)}
+    actions = by_first(rows)
+    return Days(actions.pop(0, {}), actions)
+
+
+def by_first(rows: Iterable[Iterable[Any]]) -> dict[int, dict[date, DayCounted]]:
+    """Rows of an id and the columns of `DayCounted`, by id and day."""
+    days: dict[int, dict[date, DayCounted]] = {}
+    for first, *counted in rows:
+        days.setdefault(first, {})[counted[0]] = DayCounted._make(counted)
+    return days
 
 
 _TOTALS_OF_JOURNEY = Prepared(totals_of_one(_OWNER, _JOURNEY))
-# people are counted by the changes of journeys, mails by those of actions
-_IS_JOURNEYS = CounterDelta.action_id == literal_column("0")
 _TOTALS_OF_ACCOUNT = Prepared(
-    _sums(
-        select(JourneyTotals.journey_id, *_columns(JourneyTotals, _OF_JOURNEYS)).where(
-            JourneyTotals.owner_id == _OWNER
-        ),
+    sums(
+        select(JourneyTotals.journey_id, *columns(JourneyTotals, _OF_JOURNEYS)).where(JourneyTotals.owner_id == _OWNER),
         select(
             CounterDelta.journey_id,
             case((_IS_JOURNEYS, CounterDelta.active_count), else_=literal_column("0")).label("active_count"),
-            case((_IS_JOURNEYS, CounterDelta.total_count), else_=literal_column("0")).label("total_count"),
-            *_columns(CounterDelta, COUNTERS),
+            _ENTRIES,
+            *columns(CounterDelta, COUNTERS),
         ).where(CounterDelta.owner_id == _OWNER),
         by=("journey_id",),
         counters=_OF_JOURNEYS,
     )
 )
-_DAYS_OF_ACCOUNT = Prepared(days_of(("journey_id", "counted_on"), lambda table: table.owner_id == _OWNER))
+_DAYS_OF_ACCOUNT = Prepared(
+    sums(
+        select(JourneyDay.journey_id, JourneyDay.counted_on, *columns(JourneyDay, _OF_DAYS)).where(
+            JourneyDay.owner_id == _OWNER, within(JourneyDay)
+        ),
+        select(CounterDelta.journey_id, CounterDelta.counted_on, _ENTRIES, *columns(CounterDelta, COUNTERS)).where(
+            CounterDelta.owner_id == _OWNER, within(CounterDelta)
+        ),
+        by=("journey_id", "counted_on"),
+        counters=_OF_DAYS,
+    )
+)
 
 
 async def totals_of_journey(lane: Lane, *, owner_id: int, journey_id: int) -> Totals:
@@ -190,12 +248,60 @@ async def journey_totals(lane: Lane, *, owner_id: int) -> dict[int, Counted]:
 
 
 async def journey_days(lane: Lane, *, owner_id: int, window: Window) -> dict[int, dict[date, DayCounted]]:
-    """Sums of the account by journey and day over the window; days without a row are left out."""
-    days: dict[int, dict[date, DayCounted]] = {}
-    rows = await lane.rows(_DAYS_OF_ACCOUNT, owner_id=owner_id, start_on=window.start_on, end_on=window.end_on)
-    for journey_id, *counted in rows:
-        days.setdefault(journey_id, {})[counted[0]] = DayCounted._make(counted)
-    return days
+    """Numbers of the account by journey and day over the window; days without a row are left out.
+
+    Reads a row for each day on which a journey did something, whatever the number of its mails and their domains.
+    """
+    return by_first(
+        await lane.rows(_DAYS_OF_ACCOUNT, owner_id=owner_id, start_on=window.start_on, end_on=window.end_on)
+    )
+
+
+class Activity(NamedTuple):
+    """When a journey was last busy, and how many different people it had."""
+
+    people_count: int
+    last_enrolled_at: datetime | None
+    last_active_at: datetime | None
+
+
+def _activity(*conditions: Callable[[Any], Any]) -> Prepared:
+    entered = case((and_(_IS_JOURNEYS, CounterDelta.total_count > literal_column("0")), CounterDelta.happened_at))
+    both = union_all(
+        select(
+            JourneyTotals.journey_id,
+            JourneyTotals.people_count,
+            JourneyTotals.last_enrolled_at,
+            JourneyTotals.last_active_at,
+        ).where(*(condition(JourneyTotals) for condition in conditions)),
+        select(
+            CounterDelta.journey_id,
+            CounterDelta.people_count,
+            entered.label("last_enrolled_at"),
+            CounterDelta.happened_at.label("last_active_at"),
+        ).where(*(condition(CounterDelta) for condition in conditions)),
+    ).subquery("both")
+    return Prepared(
+        select(
+            both.c.journey_id,
+            cast(func.sum(both.c.people_count), BigInteger).label("people_count"),
+            func.max(both.c.last_enrolled_at).label("last_enrolled_at"),
+            func.max(both.c.last_active_at).label("last_active_at"),
+        ).group_by(both.c.journey_id)
+    )
+
+
+_ACTIVITY_OF_ACCOUNT = _activity(lambda table: table.owner_id == _OWNER)
+_ACTIVITY_OF_JOURNEY = _activity(lambda table: and_(table.owner_id == _OWNER, table.journey_id == _JOURNEY))
+
+
+async def journey_activity(lane: Lane, *, owner_id: int, journey_id: int | None) -> dict[int, Activity]:
+    """Activity by journey; None of `journey_id`: all of the account."""
+    if journey_id is None:
+        rows = await lane.rows(_ACTIVITY_OF_ACCOUNT, owner_id=owner_id)
+    else:
+        rows = await lane.rows(_ACTIVITY_OF_JOURNEY, owner_id=owner_id, journey_id=journey_id)
+    return {journey_id: Activity(*counted) for journey_id, *counted in rows}
 
 
 async def action_windows(
@@ -205,17 +311,18 @@ async def action_windows(
     by = ("journey_id", "action_id")
     wanted = list(journey_ids)
     sources = [
-        select(*_columns(table, (*by, *COUNTERS))).where(
+        select(*columns(table, (*by, *COUNTERS))).where(
             table.owner_id == owner_id,
             table.counted_on.between(window.start_on, window.end_on),
+            table.action_id != literal_column("0"),
             table.journey_id.in_(wanted),
         )
-        for table in (ActionDay, CounterDelta)
+        for table in (ActionDayTotals, CounterDelta)
     ]
-    sums: dict[int, dict[int, Any]] = {}
-    for row in await session.execute(_sums(*sources, by=by, counters=COUNTERS)):
-        sums.setdefault(row.journey_id, {})[row.action_id] = row
-    return sums
+    found: dict[int, dict[int, Any]] = {}
+    for row in await session.execute(sums(*sources, by=by, counters=COUNTERS)):
+        found.setdefault(row.journey_id, {})[row.action_id] = row
+    return found
 
 
 async def people_totals(
@@ -234,9 +341,9 @@ async def people_totals(
             literal_column("0").label("completed_runs"),
         ).where(JourneyTotals.owner_id == owner_id, JourneyTotals.journey_id.in_(wanted)),
         *(
-            select(*_columns(table, (*by, *counters))).where(table.owner_id == owner_id, table.journey_id.in_(wanted))
+            select(*columns(table, (*by, *counters))).where(table.owner_id == owner_id, table.journey_id.in_(wanted))
             for table in (ActionTotals, CounterDelta)
         ),
     ]
-    rows = await session.execute(_sums(*sources, by=by, counters=counters))
+    rows = await session.execute(sums(*sources, by=by, counters=counters))
     return {(row.journey_id, row.action_id): row for row in rows}
