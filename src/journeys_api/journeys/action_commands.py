@@ -237,7 +237,7 @@ async def journey_action_subscribers(call: Call, *, journey_id: int, action_id: 
     Source: journeys, "Get Action Subscribers"; rulings 8.
     """
     found = await people.action_people(
-        call.session, owner_id=call.owner_id, journey_id=journey_id, action_id=action_id, page=page
+        call.session, owner_id=call.owner_id, journey_id=journey_id, action_id=action_id, page=page, now=call.now
     )
     return {
         "Success": True,
