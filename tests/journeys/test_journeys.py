@@ -94,6 +94,8 @@ async def test_days_of_the_window_are_filled_newest_first_and_revenue_ascends(ap
     assert [day["SendCount"] for day in days.values()] == [0, 5, 0]
     assert [row["Amount"] for row in stats["DaysRevenue"]] == [0, 10.5, 0]
     assert [row["Date"] for row in stats["DaysRevenue"]] == sorted(days)
+    listed = await api.ok("journey.list", StatsStartDate=window["StartDate"], StatsEndDate=window["EndDate"])
+    assert listed["Journeys"][0]["JourneyStats"] == stats
 
 
 async def test_dates_are_exactly_real_days(api: Client) -> None:

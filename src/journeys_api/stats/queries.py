@@ -201,11 +201,19 @@ def days_found(rows: Iterable[Iterable[Any]]) -> Days:
 
 
 def by_first(rows: Iterable[Iterable[Any]]) -> dict[int, dict[date, DayCounted]]:
-    """Rows of an id and the columns of `DayCounted`, by id and day."""
+    """Rows of an id and the columns of `DayCounted`, by id and day; rows of one day are added up."""
     days: dict[int, dict[date, DayCounted]] = {}
-    for first, *counted in rows:
-        days.setdefault(first, {})[counted[0]] = DayCounted._make(counted)
+    for first, *row in rows:
+        counted = DayCounted._make(row)
+        of_first = days.setdefault(first, {})
+        known = of_first.get(counted.counted_on)
+        of_first[counted.counted_on] = counted if known is None else added(known, counted)
     return days
+
+
+def added(one: DayCounted, other: DayCounted) -> DayCounted:
+    """Two numbers of one day as one."""
+    return DayCounted(one.counted_on, *(first + second for first, second in zip(one[1:], other[1:], strict=True)))
 
 
 _TOTALS_OF_JOURNEY = Prepared(totals_of_one(_OWNER, _JOURNEY))
@@ -222,16 +230,19 @@ _TOTALS_OF_ACCOUNT = Prepared(
         counters=_OF_JOURNEYS,
     )
 )
+# what is folded is one row a journey and day already: only what is not has to be grouped
 _DAYS_OF_ACCOUNT = Prepared(
-    sums(
+    union_all(
         select(JourneyDay.journey_id, JourneyDay.counted_on, *columns(JourneyDay, _OF_DAYS)).where(
             JourneyDay.owner_id == _OWNER, within(JourneyDay)
         ),
-        select(CounterDelta.journey_id, CounterDelta.counted_on, _ENTRIES, *columns(CounterDelta, COUNTERS)).where(
-            CounterDelta.owner_id == _OWNER, within(CounterDelta)
+        sums(
+            select(CounterDelta.journey_id, CounterDelta.counted_on, _ENTRIES, *columns(CounterDelta, COUNTERS)).where(
+                CounterDelta.owner_id == _OWNER, within(CounterDelta)
+            ),
+            by=("journey_id", "counted_on"),
+            counters=_OF_DAYS,
         ),
-        by=("journey_id", "counted_on"),
-        counters=_OF_DAYS,
     )
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Select, Text, and_, bindparam, literal_column
 
 from journeys_api.lanes import Lane, Prepared
 from journeys_api.models import ActionDay, ActionDayTotals, CounterDelta
-from journeys_api.stats.queries import COUNTERS, DayCounted, by_first, columns, sums, within
+from journeys_api.stats.queries import COUNTERS, DayCounted, added, by_first, columns, sums, within
 from journeys_api.stats.windows import Window
 
 _ACTION = bindparam("action_id", type_=BigInteger)
@@ -91,11 +91,7 @@ def together(actions: Mapping[int, Mapping[date, DayCounted]]) -> dict[date, Day
     for of_action in actions.values():
         for counted_on, counted in of_action.items():
             known = days.get(counted_on)
-            days[counted_on] = (
-                counted
-                if known is None
-                else DayCounted(counted_on, *(one + other for one, other in zip(known[1:], counted[1:], strict=True)))
-            )
+            days[counted_on] = counted if known is None else added(known, counted)
     return days
 
 
