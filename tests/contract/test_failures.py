@@ -15,7 +15,7 @@ from journeys_api.clock import SystemClock
 from journeys_api.commands.registry import COMMANDS, Command, Scope
 from journeys_api.models import Base
 from journeys_api.settings import Settings
-from tests.conftest import Client, Maker
+from tests.conftest import Client, Maker, codes_of
 
 STILL_THERE = {"users", "user_groups", "api_keys", "administrators", "login_sessions"}
 """Tables that say who calls; all others are taken away."""
@@ -59,7 +59,7 @@ async def test_an_answer_tells_nothing_of_the_inside(
 
     assert not OF_THE_INSIDE.search(answer.content), answer.content
     if answer.status_code == 500:
-        codes = [error["Code"] for error in answer.json()["Errors"]]
+        codes = codes_of(answer.json())
         assert codes == [100005] or (made.failure and codes == [made.failure.code])
         assert "call_failed" in [line["event"] for line in log]
 
