@@ -1,6 +1,6 @@
 """Days of journeys and of actions, what they last did, and where deep pages of people start.
 
-Revision: 0310, after 0420
+Revision: 0310, after 0310
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0310"
-down_revision: str | Sequence[str] | None = "0420"
+down_revision: str | Sequence[str] | None = "0310"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
