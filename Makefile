@@ -45,6 +45,7 @@ bench: $(VENV)/.runtime bench-api
 	$(BIN)/python benchmarks/engine_peers.py
 	$(BIN)/python benchmarks/mail_delivery.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/journey_statistics.py
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
