@@ -1,6 +1,6 @@
 """Days of journeys and of actions, what they last did, and where deep pages of people start.
 
-Revision: 0310, after 0310
+Revision: 0510, after 0310
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0310"
+revision: str = "0510"
 down_revision: str | Sequence[str] | None = "0310"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
