@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import date, datetime
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -487,7 +488,14 @@ async def test_a_list_of_users_that_cannot_be_asked_for(admin: Client, parameter
     await assert_unreadable(admin, "users.get", parameter, **{parameter: value})
 
 
-PARENTS = {"lists": "list_id", "journeys": "journey_id", "tags": "tag_id", "subscribers": "subscriber_id"}
+PARENTS = {
+    "lists": "list_id",
+    "journeys": "journey_id",
+    "tags": "tag_id",
+    "subscribers": "subscriber_id",
+    "inbound_webhooks": "webhook_id",
+    "jobs": "job_id",
+}
 
 
 def of_accounts() -> list[Table]:
@@ -499,21 +507,31 @@ def of_accounts() -> list[Table]:
 def filled(table: Table, known: dict[str, Any]) -> dict[str, Any]:
     """A row with a value for every column that needs one: the known one, or any of its type."""
     now = SystemClock().now()
-    any_of = {int: 0, bool: False, str: "x", datetime: now, date: now.date(), dict: {}, bytes: secrets.token_bytes(8)}
+    any_of = {
+        int: 0,
+        bool: False,
+        object: {},
+        str: "x",
+        datetime: now,
+        date: now.date(),
+        dict: {},
+        bytes: secrets.token_bytes(8),
+    }
     row = {}
     for column in table.c:
         if column.name in known:
             row[column.name] = known[column.name]
         elif not (column.nullable or column.server_default is not None or column.identity is not None):
-            row[column.name] = any_of[column.type.python_type]
+            kind = column.type.python_type
+            row[column.name] = next(iter(kind)) if issubclass(kind, Enum) else any_of[kind]
     return row
 
 
 async def own_something(app: Application, account: Account) -> None:
     """Give the account a row in every table that holds rows of accounts, and a second subscriber."""
-    own: dict[str, Any] = {"owner_id": account.user_id, "field_type": "Single line"}
+    own: dict[str, Any] = {"owner_id": account.user_id, "field_type": "Single line", "due_at": SystemClock().now()}
     kinds = {"journey_jobs": "end", "deliveries": "mail", "website_events": "pageView"}
-    kinds |= {"tracking_hits": "opened", "message_activities": "opened"}
+    kinds |= {"jobs": "import", "tracking_hits": "opened", "message_activities": "opened"}
     states = {"subscribers": "Subscribed", "sender_domains": "Enabled"}
     async with app.sessions.begin() as session:
         for table in of_accounts():
