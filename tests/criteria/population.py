@@ -134,6 +134,7 @@ def _rows(world: World, person: Person) -> dict[type[Any], list[dict[str, Any]]]
                 "entered_at": LONG_AGO,
                 "created_at": LONG_AGO,
                 "ended_at": None if state == "active" else LONG_AGO,
+                "due_at": LONG_AGO if state == "active" else None,
             }
             for journey_id, state in person.journeys
         ],

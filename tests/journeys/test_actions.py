@@ -1,6 +1,7 @@
 """Saving action trees: round trips, ids, order, and what is refused."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -84,7 +85,16 @@ async def test_what_get_answers_may_be_sent_back(api: Client) -> None:
 
     saved = await actions_of(api, journey_id, *before)
 
-    assert saved == before
+    numbers = ("DailyStats", "Revenue", "DaysRevenue")  # of a window, which only journey.get has
+    assert [_without(numbers, action) for action in saved] == [_without(numbers, action) for action in before]
+    assert (await api.ok("journey.get", JourneyID=journey_id))["Actions"] == before
+
+
+def _without(names: Sequence[str], action: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in action.items() if name not in names}
+    if "Actions" in action:
+        kept["Actions"] = {side: [_without(names, each) for each in of] for side, of in action["Actions"].items()}
+    return kept
 
 
 @pytest.mark.parametrize("value", [None, "", 0])

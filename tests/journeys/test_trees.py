@@ -6,6 +6,7 @@ import pytest
 
 from journeys_api.journeys import trees
 from journeys_api.journeys.errors import ActionsRefused
+from journeys_api.vault import Vault
 
 
 def linked(*elements: Any) -> tuple[int | None, dict[int, trees.Row]]:
@@ -13,7 +14,7 @@ def linked(*elements: Any) -> tuple[int | None, dict[int, trees.Row]]:
     nodes = trees.read_tree(list(elements))
     for number, node in enumerate(trees.walk(nodes), start=1):
         node.action_id = number
-    trees.settle([], {})
+    trees.settle([], {}, vault=Vault(b"a key of the tests"))
     rows = trees.flatten(nodes)
     first = trees.link(rows)
     return first, {row.action_id: row for row in rows}

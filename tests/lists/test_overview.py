@@ -105,11 +105,11 @@ async def test_lists_are_filtered_and_ordered(api: Client, app: Application) -> 
 
 async def test_the_number_of_statements_does_not_grow_with_the_lists(api: Client, app: Application) -> None:
     await make_list(api)
-    with counted(app) as one:
+    async with counted(app) as one:
         await api.ok("lists.overview", **ALL)
     for _ in range(5):
         await make_list(api)
-    with counted(app) as six:
+    async with counted(app) as six:
         await api.ok("lists.overview", **ALL)
 
     assert len(six) == len(one) <= 6
