@@ -207,13 +207,17 @@ def export_openapi() -> None:
 
 
 @stats_commands.command("verify")
-def verify_stats() -> None:
+def verify_stats(
+    account: Annotated[
+        int | None, typer.Option(help="Id of the only account to verify; all of them if absent.")
+    ] = None,
+) -> None:
     """Recompute every number of every account from the facts; ends with 1 when one differs. Workers may go on."""
     # Imported here because its statements are made when it is imported, which no other command needs.
     from journeys_api.stats.verifying import Difference, differences
 
     async def verify(session: AsyncSession, settings: Settings) -> list[Difference]:
-        return await differences(session)
+        return await differences(session, owner_id=account)
 
     found = _in_one_transaction(verify)
     for each in found:

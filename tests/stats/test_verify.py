@@ -14,7 +14,7 @@ async def found(work: Work, mailed: Mailed) -> list[tuple[str, str]]:
     """What differs in the account: (of what, which number)."""
     assert mailed.api.account
     async with work.worker.sessions.begin() as session:
-        every = await differences(session)
+        every = await differences(session, owner_id=mailed.api.account.user_id)
     return [astuple(each)[1:3] for each in every if each.owner_id == mailed.api.account.user_id]
 
 

@@ -45,7 +45,8 @@ def _sums(columns: Sequence[str], *, of_journeys: Sequence[str] = ()) -> str:
 # pieces of these statements are names of columns of ours, never a caller's
 _FACTS = (
     # who there is: what a deleted account's last transactions left behind is nobody's
-    "CREATE TEMP TABLE checked_owners ON COMMIT DROP AS SELECT user_id AS owner_id FROM users",
+    "CREATE TEMP TABLE checked_owners ON COMMIT DROP AS SELECT user_id AS owner_id FROM users "
+    "WHERE CAST(:owner AS bigint) IS NULL OR user_id = :owner",
     f"""
 CREATE TEMP TABLE true_mails ON COMMIT DROP AS
 SELECT owner_id, journey_id, action_id, domain, counted_on, max(at) AS last_active_at, {_sums(COUNTERS)} FROM (
@@ -288,16 +289,21 @@ class Difference:
     true: object
 
 
-async def differences(session: AsyncSession) -> list[Difference]:
+async def differences(session: AsyncSession, *, owner_id: int | None = None) -> list[Difference]:
     """Every number of every account that is not the one that the facts make, account by account.
 
-    The facts of all accounts are read once, in one snapshot; workers may go on meanwhile. The session's transaction
-    must not have begun yet.
+    The facts are read once, in one snapshot; workers may go on meanwhile. The session's transaction must not have begun
+    yet. Of each kind of number the first `MOST` differences are told.
+
+    Args:
+        owner_id: only this account's; None: everybody's.
     """
     await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     # the timeout of API calls would cut a big database's verification off, for ever
     await session.execute(text("SET LOCAL statement_timeout = 0"))
-    for statement in _FACTS:
+    everybody, *facts = _FACTS
+    await session.execute(text(everybody), {"owner": owner_id})
+    for statement in facts:
         await session.execute(text(statement))
     found: list[Difference] = []
     for check in _CHECKS:
