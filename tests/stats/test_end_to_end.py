@@ -32,7 +32,7 @@ from tests.process.running import Served, environment_of, servers
 from tests.simulation.world import delivery_of
 
 pytestmark = pytest.mark.process
-PEOPLE = int(os.environ.get("JOURNEYS_TEST_PEOPLE", "150"))
+PEOPLE = int(os.environ.get("JOURNEYS_TEST_PEOPLE", "60"))
 PATIENCE = 120 + PEOPLE / 10
 PUBLIC = "http://journeys.test"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
