@@ -58,7 +58,7 @@ _LOCK = text(
 SELECT d.delivery_id, d.owner_id, d.journey_id, d.action_id, d.list_id, d.subscriber_id, d.email_id, d.activity,
        s.email_address, coalesce(d.domain, lower(split_part(s.email_address, '@', 2)), '') AS domain
 FROM deliveries d LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
-WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.kind = 'mail'
+WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.owner_id = ANY(CAST(:owners AS bigint[])) AND d.kind = 'mail'
 ORDER BY d.delivery_id FOR UPDATE OF d
 """
 )
@@ -68,7 +68,8 @@ async def lock_messages(session: AsyncSession, wanted: Collection[tuple[int, int
     """Mails by (owner, delivery), locked; those that are not there, or another account's, are left out."""
     if not wanted:
         return {}
-    rows = await session.execute(_LOCK, {"ids": sorted({delivery_id for _, delivery_id in wanted})})
+    owners, ids = ({place[side] for place in wanted} for side in (0, 1))
+    rows = await session.execute(_LOCK, {"owners": sorted(owners), "ids": sorted(ids)})
     found = {(row.owner_id, row.delivery_id): row for row in rows}
     return {place: found[place] for place in set(wanted) if place in found}
 
