@@ -79,7 +79,9 @@ def contents(tag: str, link: str) -> tuple[str, str, str]:
 @contextmanager
 def sink() -> Iterator[int]:
     """A server in C that takes every mail and keeps none; its port."""
-    program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
+    program = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin")
+    if program is None:
+        raise SystemExit("smtp-sink is needed: it comes with Debian's package postfix")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
