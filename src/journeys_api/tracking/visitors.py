@@ -1,7 +1,7 @@
 """Who visits a tracked link: a person, or a machine that shows itself by how it asks.
 
 Nothing is judged by the time since sending: who opens at once may well be a person. Machines that look like a browser
-are known by what they do next (`tracking.hits`).
+are known by what they do next (`tracking.judging`).
 
 Source: reliability S95; `docs/compatibility.md`, "What counts".
 """
