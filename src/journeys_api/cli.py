@@ -32,10 +32,12 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 user_commands = typer.Typer(no_args_is_help=True, help="Accounts and administrators.")
 key_commands = typer.Typer(no_args_is_help=True, help="API keys of accounts.")
 stats_commands = typer.Typer(no_args_is_help=True, help="The numbers of journeys.")
+visit_commands = typer.Typer(no_args_is_help=True, help="Visits of tracked links that could not be judged.")
 
 cli.add_typer(user_commands, name="user")
 cli.add_typer(key_commands, name="key")
 cli.add_typer(stats_commands, name="stats")
+cli.add_typer(visit_commands, name="visits")
 
 
 class Refused(Exception):
@@ -225,6 +227,36 @@ def verify_stats(
     typer.echo(f"{len(found)} numbers differ." if found else "Every number follows from the facts.")
     if found:
         raise typer.Exit(1)
+
+
+@visit_commands.command("retry")
+def retry_visits() -> None:
+    """Have the visits that were set aside judged once more; the next worker does it."""
+    # Imported here because it brings the ledger, which the other commands start faster without.
+    from journeys_api.tracking.isolation import put_back
+
+    async def retry(sessions: Sessions, settings: Settings) -> int:
+        total = 0
+        while True:
+            async with sessions.begin() as session:
+                some = await put_back(session)
+            if not some:
+                return total
+            total += some
+
+    typer.echo(f"{_with_sessions(retry)} visits are judged again.")
+
+
+@visit_commands.command("forget")
+def forget_visits() -> None:
+    """Delete the visits that were set aside: they will never count."""
+    # Imported here because it brings the ledger, which the other commands start faster without.
+    from journeys_api.tracking.isolation import let_go
+
+    async def forget(session: AsyncSession, settings: Settings) -> int:
+        return await let_go(session)
+
+    typer.echo(f"{_in_one_transaction(forget)} visits are gone.")
 
 
 @user_commands.command("create")

@@ -125,6 +125,13 @@ _LOOKS = (
         "AND NOT EXISTS (SELECT FROM journey_jobs b WHERE b.journey_id = j.journey_id)",
     ),
     _Look(
+        "visits_set_aside",
+        "Visits of tracked links that count nowhere, because judging them failed; the log of the worker says why. "
+        "`journeys-api visits retry` has them judged once more, `journeys-api visits forget` deletes them",
+        "SELECT reason AS what, count(*) AS count FROM (SELECT reason FROM hits_set_aside LIMIT :most) AS few "
+        "GROUP BY 1",
+    ),
+    _Look(
         "people_failed",
         "People whose journey ended as failed in the last day",
         "SELECT coalesce(reason, '') AS what, count(*) AS count FROM (SELECT reason FROM enrollments "
@@ -166,7 +173,7 @@ _LOOKS = (
 
 
 async def examine(session: AsyncSession, *, patience: timedelta) -> list[Finding]:
-    """Look at everything that could be stuck; twelve statements.
+    """Look at everything that could be stuck; one statement a look.
 
     Args:
         patience: how long something may be due before it is stuck.

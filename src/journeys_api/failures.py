@@ -9,15 +9,16 @@ PASSING = ("40001", "40P01", "08", "57P", "53", "55P03", "25006")
 def is_passing(error: BaseException) -> bool:
     """Whether the same batch may well succeed a moment later."""
     if isinstance(error, DBAPIError):
-        state = _sqlstate(error)
+        state = sqlstate_of(error)
         return not state or state.startswith(PASSING) or error.connection_invalidated
     return isinstance(error, OSError)
 
 
 def reason_of(error: BaseException) -> str:
     """What the history says of an unexpected failure: its kind, never its values."""
-    return f"{type(error).__name__} {_sqlstate(error)}".strip()
+    return f"{type(error).__name__} {sqlstate_of(error)}".strip()
 
 
-def _sqlstate(error: BaseException) -> str:
+def sqlstate_of(error: BaseException) -> str:
+    """The code that the database gave for the failure; empty when it gave none."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")

@@ -32,7 +32,8 @@ from journeys_api.jobs.runner import Runner
 from journeys_api.models import DeliveryKind, JobKind
 from journeys_api.sealing import seal_what_is_clear
 from journeys_api.settings import Settings
-from journeys_api.tracking import hits, judging
+from journeys_api.tracking import hits
+from journeys_api.tracking.isolation import Judge
 from journeys_api.tracking.links import Links
 from journeys_api.trigger_events import CHANNEL
 from journeys_api.vault import Vault
@@ -75,6 +76,7 @@ class Worker:
         self.sessions: Sessions = make_sessions(self._pool)
         key = settings.secret_key.get_secret_value().encode()
         self._mailer = mailer_for(settings)
+        self._judge = Judge(self.sessions, clock=self._clock)
         self._judged_hits = 0
         self.vault = Vault(key)
         links = Links(key, public_url=settings.links_url)
@@ -173,8 +175,7 @@ class Worker:
 
     async def judge_hits(self) -> int:
         """Judge visits of tracked links and record them, one batch; how many. 0: none is ripe."""
-        async with self.sessions.begin() as session:
-            judged = await judging.record_hits(session, now=await self._clock.now(session))
+        judged = await self._judge.turn()
         self._judged_hits += judged
         return judged
 

@@ -12,6 +12,7 @@ from journeys_api.models.accounts import (
 )
 from journeys_api.models.activities import (
     ActivityKind,
+    HitSetAside,
     HitWriterState,
     MessageActivity,
     MessageTouch,
@@ -101,6 +102,7 @@ __all__ = [
     "EntryCount",
     "GatewayStatus",
     "GlobalValues",
+    "HitSetAside",
     "HitWriterState",
     "InboundEvent",
     "InboundWebhook",

@@ -55,6 +55,21 @@ class TrackingHit(Base):
     occurred_at: Mapped[datetime]
 
 
+class HitSetAside(Base):
+    """A visit that could not be judged; kept until somebody has it judged again or lets it go."""
+
+    __tablename__ = "hits_set_aside"
+    __table_args__ = (PrimaryKeyConstraint("owner_id", "hit_id"),)
+
+    owner_id: Mapped[int]
+    hit_id: Mapped[int]
+    visit: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """The row of `tracking_hits`, by column."""
+    reason: Mapped[str]
+    """What judging it failed with: a kind of error, never a value."""
+    set_aside_at: Mapped[datetime]
+
+
 class SpooledFile(Base):
     """A file of hits that was kept while the database was away, and has been read since: never read again."""
 

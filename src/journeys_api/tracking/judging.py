@@ -6,6 +6,7 @@ is judged; pictures do not. Nothing is judged by the time since sending: who ope
 Source: rulings 8; reliability S95.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,11 +25,17 @@ CLICKS_WAIT = BURST + timedelta(seconds=1)
 MOST = 5_000
 BY_BURST = "several links at once"
 
-_TAKE = f"""
+_RIPE = text(
+    f"""
+SELECT hit_id FROM tracking_hits
+WHERE kind = 'opened' OR automated IS NOT NULL OR occurred_at <= CAST(:ripe AS timestamptz)
+ORDER BY hit_id LIMIT {MOST}
+"""  # noqa: S608 (a constant of ours)
+)
+_TAKE = text(
+    """
 WITH picked AS MATERIALIZED (
-    SELECT hit_id FROM tracking_hits
-    WHERE kind = 'opened' OR automated IS NOT NULL OR occurred_at <= CAST(:ripe AS timestamptz)
-    ORDER BY hit_id LIMIT {MOST}
+    SELECT hit_id FROM unnest(CAST(:hits AS bigint[])) AS wanted(hit_id)
 ), judged AS MATERIALIZED (
     SELECT h.*, h.kind <> 'opened' AND (EXISTS (
         SELECT FROM tracking_hits o WHERE o.owner_id = h.owner_id AND o.delivery_id = h.delivery_id
@@ -46,17 +53,26 @@ WITH picked AS MATERIALIZED (
 DELETE FROM tracking_hits h USING judged WHERE h.hit_id = judged.hit_id
 RETURNING h.hit_id, h.owner_id, h.delivery_id, h.kind, h.target, h.automated, h.ip_address, h.user_agent,
           h.occurred_at, judged.is_burst
-"""  # noqa: S608 (a constant of ours)
+"""
+)
 
 
-async def record_hits(session: AsyncSession, *, now: datetime) -> int:
-    """Judge what has come in, at most `MOST`, and record it; how many. 0 also when another worker is at it.
+async def is_ours_to_judge(session: AsyncSession) -> bool:
+    """Whether no other worker judges; none does until the transaction ends.
 
-    One worker at a time, so that the links of one message are seen together.
+    One at a time, so that the links of one message are seen together.
     """
-    if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": HITS_LOCK}):
-        return 0
-    rows = await session.execute(text(_TAKE), {"ripe": now - CLICKS_WAIT, "burst": BURST})
+    return bool(await session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": HITS_LOCK}))
+
+
+async def ripe_hits(session: AsyncSession, *, now: datetime) -> list[int]:
+    """Ids of the visits that may be judged, at most `MOST`, the oldest first."""
+    return list(await session.scalars(_RIPE, {"ripe": now - CLICKS_WAIT}))
+
+
+async def record_hits(session: AsyncSession, hit_ids: Sequence[int], *, now: datetime) -> int:
+    """Judge visits and record them as facts; how many there still were. Call it where `is_ours_to_judge`."""
+    rows = await session.execute(_TAKE, {"hits": list(hit_ids), "burst": BURST})
     hits = sorted(rows.all(), key=lambda row: (row.occurred_at, row.hit_id))
     await record_facts(session, [_fact(hit) for hit in hits], now=now)
     return len(hits)
