@@ -1,4 +1,5 @@
-"""Months of the history: each in a table of its own, made before it begins, so that old ones can be dropped whole."""
+"""Months of what is only appended to, steps and what came back of messages: each in a table of its own, made before it
+begins, so that old ones can be dropped whole."""
 
 from datetime import UTC, date, datetime
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 log = structlog.get_logger()
 
+TABLES = ("steps", "message_activities")
 AHEAD = 2
 """How many months there are tables for beyond this one."""
 LOCK = 0x4A5C0000
@@ -27,26 +29,28 @@ async def make_months(session: AsyncSession, *, now: datetime) -> int:
     """
     if not await session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}):
         return 0
-    # steps that are being written must not wait long behind us, nor behind whom we wait for
+    # rows that are being written must not wait long behind us, nor behind whom we wait for
     await session.execute(text("SET LOCAL lock_timeout = '1s'"))
     made = 0
     *months, _ = all_months = months_from(now.astimezone(UTC).date(), AHEAD + 2)
-    for month, following in zip(months, all_months[1:], strict=True):
-        name = f"steps_{month:%Y_%m}"
-        if await session.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is None:
-            made += await _make(session, name, month, following)
+    for whole in TABLES:
+        for month, following in zip(months, all_months[1:], strict=True):
+            name = f"{whole}_{month:%Y_%m}"
+            if await session.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is None:
+                made += await _make(session, whole, name, month, following)
     return made
 
 
-async def _make(session: AsyncSession, name: str, first: date, following: date) -> int:
+async def _make(session: AsyncSession, whole: str, name: str, first: date, following: date) -> int:
     bounds = {"first": f"{first} 00:00:00+00", "following": f"{following} 00:00:00+00"}
     try:
         async with session.begin_nested():
-            # attached and not created as a partition: that would lock the whole history
-            await session.execute(text(f"CREATE TABLE {name} (LIKE steps INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
+            # attached and not created as a partition: that would lock the whole history. The default table is locked
+            # while it is read for rows of the month; it is small where months are made before they begin
+            await session.execute(text(f"CREATE TABLE {name} (LIKE {whole} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
             await session.execute(
                 text(
-                    f"ALTER TABLE steps ATTACH PARTITION {name} "
+                    f"ALTER TABLE {whole} ATTACH PARTITION {name} "
                     f"FOR VALUES FROM ('{bounds['first']}') TO ('{bounds['following']}')"
                 )
             )

@@ -101,7 +101,7 @@ class Engine:
             return await work(session, shard, limit, await self._clock.now(session))
 
     async def chores(self) -> int:
-        """Work that belongs to no shard: pulls, journeys' jobs, counters, months of the history; how much there was."""
+        """Work that belongs to no shard: pulls, journeys' jobs, counters, tables of months; how much there was."""
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
             if now.date() != self._months_made_on:
