@@ -10,8 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from journeys_api.app import create_app
+from journeys_api.link_tokens import read_attribution
 from journeys_api.settings import Settings
-from journeys_api.tracking.links import read_attribution
 from journeys_api.tracking.visitors import machine_named
 from journeys_api.work import Worker
 from tests.conftest import SECRET_KEY, Client, Maker

@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from journeys_api.app import Application
-from journeys_api.tracking.links import sign_attribution
+from journeys_api.link_tokens import sign_attribution
 from tests.conftest import SECRET_KEY, Client
 from tests.engine.conftest import Audience, Work, running
 

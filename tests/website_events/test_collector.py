@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from journeys_api.app import Application, create_app
+from journeys_api.link_tokens import sign_attribution
 from journeys_api.settings import Settings
-from journeys_api.tracking.links import sign_attribution
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from journeys_api.activities.service import Fact, record_facts
+from journeys_api.link_tokens import sign_attribution
 from journeys_api.models import ActivityKind
-from journeys_api.tracking.links import sign_attribution
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running
 

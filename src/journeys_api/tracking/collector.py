@@ -25,9 +25,9 @@ from journeys_api.errors import NotReadable
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.doors import is_away
 from journeys_api.http.rate_limits import Quota, RateLimits
+from journeys_api.link_tokens import read_attribution
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.settings import Settings
-from journeys_api.tracking.links import read_attribution
 from journeys_api.tracking.site_keys import is_vouched, read_site_key
 from journeys_api.website_events.browsing import Browsed, append
 from journeys_api.website_events.keeping import Noted

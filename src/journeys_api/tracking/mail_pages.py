@@ -8,11 +8,11 @@ from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.delivery.mail_views import MailViews, ViewUnavailable, find_mail
 from journeys_api.http.rate_limits import RateLimits
+from journeys_api.link_tokens import Kind, read
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.forwarding import ForwardRefused, forward
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.tracking.html_pages import answer, button, nothing, try_again
-from journeys_api.tracking.links import Kind, read
 from journeys_api.tracking.pages import meant_by
 from journeys_api.tracking.visits import hit_of
 

@@ -20,6 +20,7 @@ from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.parameters import read_parameters
+from journeys_api.link_tokens import Kind, read
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import ActivityKind, SubscriberList, SubscriptionStatus
@@ -27,7 +28,6 @@ from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
 from journeys_api.subscribers.service import find_subscriber
 from journeys_api.tracking.html_pages import answer, button, nothing, onward
-from journeys_api.tracking.links import Kind, read
 from journeys_api.tracking.visitors import visitor_of
 
 MOST_BODY = 16 * 1024

@@ -14,11 +14,11 @@ from fastapi.responses import Response
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
+from journeys_api.link_tokens import Kind, read, read_click, sign_attribution
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.tracking.hits import Hit
 from journeys_api.tracking.html_pages import answer, nothing
-from journeys_api.tracking.links import Kind, read, read_click, sign_attribution
 from journeys_api.tracking.short_links import short_link_target
 from journeys_api.tracking.targets import web_address, with_parameters
 from journeys_api.tracking.visitors import visitor_of

@@ -17,9 +17,9 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
+from journeys_api.link_tokens import read_attribution
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import WebsiteEventKind
-from journeys_api.tracking.links import read_attribution
 from journeys_api.website_events import service
 from journeys_api.website_events.kinds import kind_of, text_of
 from journeys_api.website_events.reading import bounded_properties, conversion_problems, event_name
