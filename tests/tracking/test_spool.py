@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from journeys_api.app import Application
-from journeys_api.clock import SystemClock
+from journeys_api.clock import Clock, FrozenClock, SystemClock
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.models import ActivityKind
 from journeys_api.settings import Settings
@@ -36,10 +36,10 @@ class Visits:
     line: Line
     owner_id: int = field(default_factory=lambda: 2**50 + secrets.randbelow(2**50))
 
-    def hit(self, number: int = 1) -> Hit:
-        """A click on a message."""
+    def hit(self, number: int = 1, *, at: datetime | None = None) -> Hit:
+        """A click on a message, just now unless it was at another time."""
         return Hit(
-            self.owner_id, number, ActivityKind.CLICKED, datetime.now(UTC), "https://shop.example/", None, "", "ü"
+            self.owner_id, number, ActivityKind.CLICKED, at or datetime.now(UTC), "https://shop.example/", None, "", "ü"
         )
 
     async def kept(self) -> list[int]:
@@ -55,11 +55,21 @@ class Visits:
         """What lies on disk."""
         return sorted(self.directory.glob("*"))
 
+    async def is_remembered(self, path: Path) -> bool:
+        """Whether the database knows that a file was brought in."""
+        async with self.app.sessions() as session:
+            found = await session.scalar(text("SELECT 1 FROM spooled_files WHERE name = :name"), {"name": path.name})
+            return found is not None
+
     @asynccontextmanager
-    async def writer(self, *, patience: float = PATIENCE, **spool: Any) -> AsyncIterator[HitWriter]:
+    async def writer(
+        self, *, patience: float = PATIENCE, clock: Clock | None = None, **spool: Any
+    ) -> AsyncIterator[HitWriter]:
         """A process that writes visits over the line."""
         engine = make_engine(self.line.url, pool_size=2, statement_timeout=timedelta(seconds=10))
-        made = HitWriter(make_sessions(engine), Spool(self.directory, **spool), clock=SystemClock(), patience=patience)
+        made = HitWriter(
+            make_sessions(engine), Spool(self.directory, **spool), clock=clock or SystemClock(), patience=patience
+        )
         try:
             yield made
         finally:
@@ -172,6 +182,81 @@ async def test_a_file_that_is_there_again_is_not_read_again(visits: Visits, tmp_
 
     assert await visits.kept() == [1]
     assert visits.files() == []
+
+
+async def spooled(visits: Visits, writer: HitWriter, hit: Hit) -> tuple[Path, bytes]:
+    """Let a visit go to disk and come back; the file that it was in, and what that held."""
+    visits.line.cut()
+    await writer.write(hit)
+    [path] = visits.files()
+    content = path.read_bytes()
+    visits.line.mend()
+    await until(lambda: not visits.files(), "what was on disk is not brought in")
+    await until(lambda: not writer.is_away, "the database is still taken for away")
+    return path, content
+
+
+async def test_what_is_forgotten_of_files_cannot_count_one_twice(visits: Visits) -> None:
+    clock = FrozenClock(datetime.now(UTC))
+    async with visits.writer(clock=clock) as writer:
+        path, content = await spooled(visits, writer, visits.hit(1))
+        clock.tick(timedelta(days=394))
+        await spooled(visits, writer, visits.hit(2, at=clock.now()))
+        is_kept = await visits.is_remembered(path)
+        clock.tick(timedelta(days=2))
+        last, _ = await spooled(visits, writer, visits.hit(3, at=clock.now()))
+        is_forgotten = not await visits.is_remembered(path)
+        path.write_bytes(content)
+
+        assert await writer.replay()
+
+    assert (is_kept, is_forgotten) == (True, True)
+    assert await visits.is_remembered(last)
+    assert await visits.kept() == [1, 2, 3]
+    [refused] = visits.files()
+    assert (refused.suffix, refused.read_bytes()) == (".refused", content)
+    assert not await visits.is_remembered(path)
+
+
+async def test_a_mark_is_remembered_as_long_as_its_file_may_come_back(visits: Visits) -> None:
+    clock = FrozenClock(datetime.now(UTC))
+    async with visits.writer(clock=clock, patience=5) as writer:
+        visits.line.silent_after = b"COMMIT"
+        await writer.write(visits.hit(1))
+        async with asyncio.timeout(PATIENCE):
+            while await visits.kept() != [1]:  # noqa: ASYNC110 (the database tells nobody)
+                await asyncio.sleep(0.01)
+        await writer.close()
+        [path] = visits.files()
+        content = path.read_bytes()
+    path.unlink()
+    visits.line.mend()
+    clock.tick(timedelta(days=364))
+    async with visits.writer(clock=clock) as later:
+        await spooled(visits, later, visits.hit(2, at=clock.now()))
+        path.write_bytes(content)
+
+        assert await later.replay()
+
+    assert await visits.kept() == [1, 2]
+    assert visits.files() == []
+
+
+@pytest.mark.parametrize(("days", "kept", "suffixes"), [(364, [1], []), (366, [], [".refused"])])
+async def test_a_file_is_brought_in_by_itself_for_a_year(
+    visits: Visits, days: int, kept: list[int], suffixes: list[str]
+) -> None:
+    clock = FrozenClock(datetime.now(UTC))
+    visits.line.cut()
+    async with visits.writer(clock=clock) as writer:
+        await writer.write(visits.hit(1))
+    visits.line.mend()
+    clock.tick(timedelta(days=days))
+    async with visits.writer(clock=clock) as later:
+        assert await later.replay()
+
+    assert await visits.kept() == kept
+    assert [path.suffix for path in visits.files()] == suffixes
 
 
 async def test_what_a_dead_process_left_is_brought_in_and_a_living_ones_left_alone(visits: Visits) -> None:

@@ -71,7 +71,10 @@ class HitSetAside(Base):
 
 
 class SpooledFile(Base):
-    """A file of hits that was kept while the database was away, and has been read since: never read again."""
+    """A file of hits that was kept while the database was away, and has been read since: never read again.
+
+    Forgotten when a file so old is not read by itself any more (`tracking.hit_writer.REPLAYS_KEPT`).
+    """
 
     __tablename__ = "spooled_files"
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
-from journeys_api.tracking.hits import Hit, Mark, forget_writers, insert_hits, leave_mark
-from journeys_api.tracking.spool import Batch, Spool, SpoolFull, Taken, replay
+from journeys_api.tracking.hits import Hit, Mark, forget_replays, insert_hits, leave_mark
+from journeys_api.tracking.spool import OLDEST_REPLAYED, Batch, FileTooOld, Spool, SpoolFull, Taken, replay
 
 log = structlog.get_logger()
 
@@ -31,8 +31,11 @@ REPLAY_PATIENCE = 30.0
 PROBE_PATIENCE = 2.0
 _WILL_NEVER_DO = ("22", "23")
 """Classes of SQLSTATE by which the database says that it will not take such rows."""
-WRITERS_KEPT = timedelta(days=30)
-"""How long after its last visit a process is remembered; files that it left are replayed sooner."""
+# Forgetting one too soon would count a file twice that turns up again, from a backup or a machine that was off. A file
+# has no visit that is later than its replay, nor a batch in doubt one that is later than its mark: once these are older
+# than OLDEST_REPLAYED, so is a visit of the file, and it is set aside. The rest is for clocks that differ.
+REPLAYS_KEPT = OLDEST_REPLAYED + timedelta(days=30)
+"""How long it is remembered what was brought in, and what processes wrote last."""
 
 
 @dataclass
@@ -212,7 +215,7 @@ class HitWriter:
             now = self._clock.now()
             async with asyncio.timeout(REPLAY_PATIENCE), self._sessions.begin() as session:
                 replayed = await replay(session, taken, now=now)
-                await forget_writers(session, before=now - WRITERS_KEPT)
+                await forget_replays(session, before=now - REPLAYS_KEPT)
             is_done = True
             self.tally.replayed += replayed
             log.info("hits_replayed", file=taken.path.name, count=replayed)
@@ -223,6 +226,9 @@ class HitWriter:
             # it would keep all that comes after it on disk, too
             taken.set_aside()
             log.error("hits_set_aside", file=taken.path.name, sqlstate=state)
+        except FileTooOld:
+            taken.set_aside()
+            log.error("hits_set_aside", file=taken.path.name, older_than_days=OLDEST_REPLAYED.days)
         finally:
             taken.let_go(is_done=is_done)
 

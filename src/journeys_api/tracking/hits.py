@@ -98,6 +98,7 @@ async def is_first_replay(session: AsyncSession, file_name: str, *, now: datetim
     return row.first() is not None
 
 
-async def forget_writers(session: AsyncSession, *, before: datetime) -> None:
-    """Forget processes that have not written since."""
+async def forget_replays(session: AsyncSession, *, before: datetime) -> None:
+    """Forget processes that have not written since, and files that were brought in before."""
     await session.execute(text("DELETE FROM hit_writers WHERE written_at < :before"), {"before": before})
+    await session.execute(text("DELETE FROM spooled_files WHERE replayed_at < :before"), {"before": before})

@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -28,10 +28,16 @@ LONGEST_FILE = 8 << 20
 MOST_BYTES = 256 << 20
 """Of all files together: some two million visits."""
 AT_A_TIME = 5_000
+OLDEST_REPLAYED = timedelta(days=365)
+"""A file with an older visit is not brought in by itself: whether it was before may be forgotten by now."""
 
 
 class SpoolFull(Exception):
     """The spool holds as much as it may."""
+
+
+class FileTooOld(Exception):
+    """Nobody knows any more whether the file was brought in before."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +181,17 @@ async def replay(session: AsyncSession, taken: Taken, *, now: datetime) -> int:
     """Bring a file's visits into the database, unless that was done before; how many.
 
     The file may be let go as done once the transaction has ended.
+
+    Raises:
+        FileTooOld: it has a visit from before `OLDEST_REPLAYED`; the transaction must be undone.
     """
     if not await is_first_replay(session, taken.path.name, now=now):
         return 0
+    batches = taken.batches()
+    if any(hit.occurred_at < now - OLDEST_REPLAYED for batch in batches for hit in batch.hits):
+        raise FileTooOld
     hits: list[Hit] = []
-    for batch in taken.batches():
+    for batch in batches:
         # one in doubt ends its writer, so there are as few as there were outages
         if batch.mark is None or not await is_committed(session, batch.mark):
             hits += batch.hits
@@ -211,7 +223,14 @@ def _batch(line: dict[str, object]) -> Batch:
     if not isinstance(rows, list) or not isinstance(mark, list | None):
         raise TypeError
     hits = [
-        Hit(owner_id, delivery_id, ActivityKind(kind), datetime.fromisoformat(at), target, automated, address, agent)
+        Hit(owner_id, delivery_id, ActivityKind(kind), _instant(at), target, automated, address, agent)
         for owner_id, delivery_id, kind, at, target, automated, address, agent in rows
     ]
     return Batch(hits, Mark(*mark) if mark else None)
+
+
+def _instant(text: str) -> datetime:
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None:
+        raise ValueError
+    return read
