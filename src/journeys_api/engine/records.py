@@ -17,19 +17,20 @@ from journeys_api.engine.people import Path, Person
 from journeys_api.models import SHARDS
 from journeys_api.trigger_events import AWAITED, wake
 
-# Timers are deleted and their people locked in order of enrollment. LATERAL with FOR UPDATE cannot be planned but as
-# one look-up for each; `ended_at IS NULL` is `state = 'active'` without an invitation to a partial index that begins
-# with the account. The share stands in the text: a bound one may be planned for a tenth of the table.
+# The caller holds the shard, so nobody else takes these timers: they need no lock before they are deleted. Their people
+# are locked in order of enrollment. LATERAL with FOR UPDATE cannot be planned but as one look-up for each; `ended_at IS
+# NULL` is `state = 'active'` without an invitation to a partial index that begins with the account. The share stands in
+# the text: a bound one may be planned for a tenth of the table.
 _TAKE_PEOPLE = """
-WITH picked AS MATERIALIZED (
-    SELECT t.place FROM unnest(CAST(:journeys AS bigint[])) AS j(journey_id), LATERAL (
-        SELECT ctid AS place FROM timers
-        WHERE shard = :shard AND journey_id = j.journey_id AND due_at <= :now
-        ORDER BY due_at LIMIT {share} FOR UPDATE SKIP LOCKED
-    ) AS t
-), gone AS (
-    DELETE FROM timers USING picked WHERE timers.ctid = picked.place
-    RETURNING timers.owner_id, timers.enrollment_id, timers.due_at
+WITH gone AS (
+    DELETE FROM timers WHERE ctid = ANY (ARRAY (
+        SELECT t.place FROM unnest(CAST(:journeys AS bigint[])) AS j(journey_id), LATERAL (
+            SELECT ctid AS place FROM timers
+            WHERE shard = :shard AND journey_id = j.journey_id AND due_at <= :now
+            ORDER BY due_at LIMIT {share}
+        ) AS t
+    ))
+    RETURNING owner_id, enrollment_id, due_at
 )
 SELECT p.* FROM (SELECT * FROM gone ORDER BY enrollment_id) AS w LEFT JOIN LATERAL (
     SELECT CAST(e.ctid AS text) AS place, e.enrollment_id, e.owner_id, e.journey_id, e.list_id, e.subscriber_id,
@@ -77,7 +78,7 @@ WITH w AS (
         state = (CAST(:states AS text[]))[w.g],
         reason = (CAST(:reasons AS text[]))[w.g],
         ended_at = CASE WHEN (CAST(:states AS text[]))[w.g] <> 'active' THEN CAST(:now AS timestamptz) END
-    FROM w WHERE e.ctid = w.place
+    FROM w WHERE e.ctid = ANY (ARRAY (SELECT place FROM w)) AND e.ctid = w.place
     RETURNING e.owner_id, e.enrollment_id, e.journey_id, e.list_id, e.subscriber_id, e.email_address, e.due_at, e.seq,
               e.state, e.depth, w.g
 ), history AS (
