@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import orjson
-
 from journeys_api.engine.deliveries import OwedAt
 from journeys_api.engine.flows import Flow, FlowAction
 from journeys_api.engine.people import Move, Moves, Path, Person, Way
@@ -63,7 +61,7 @@ class Batch:
         """Take note of everybody's way from the action; who stands at which other action now."""
         for owed in moves.owed:
             # the person goes on: what is owed belongs to the action and the visit of now
-            self.owed.append(OwedAt(owed, action.action_id, owed.person.seq + 1, orjson.dumps(owed.payload).decode()))
+            self.owed.append(OwedAt(owed, action.action_id, owed.person.seq + 1))
         for happened, depth in moves.happened:
             self.happened[(people[0].owner_id, depth)].append(happened)
         going: list[tuple[int, list[Person]]] = []

@@ -1,9 +1,11 @@
 """SQL of what the engine owes people: rows of the outbox, which only `delivery` sends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,39 +19,84 @@ class OwedAt:
     owed: Owed
     action_id: int
     visit: int
+
+
+class _Shared(NamedTuple):
+    """What messages have in common: nearly all of a batch are of one action, and differ in their person only."""
+
+    owner_id: int
+    kind: str
+    action_id: int
+    journey_id: int
+    list_id: int
+    email_id: int | None
     payload: str
-    """JSON text of `Owed.payload`."""
+    destination: str
+    not_before: datetime | None
+
+
+# Arrays of groups, subscripted with each message's; what is each one's own comes as text, which is several times
+# quicker to make than the driver's arrays of thousands.
+_INSERT = text(
+    """
+INSERT INTO deliveries (owner_id, kind, enrollment_id, action_id, visit, journey_id, list_id, subscriber_id, email_id,
+                        payload, destination, next_attempt_at, created_at)
+SELECT (CAST(:owners AS bigint[]))[g], (CAST(:kinds AS text[]))[g], enrollment_id, (CAST(:actions AS bigint[]))[g],
+       visit, (CAST(:journeys AS bigint[]))[g], (CAST(:lists AS bigint[]))[g], subscriber_id,
+       (CAST(:emails AS bigint[]))[g], CAST((CAST(:payloads AS text[]))[g] AS json),
+       (CAST(:destinations AS text[]))[g], coalesce((CAST(:not_before AS timestamptz[]))[g], :now), :now
+FROM unnest(CAST(CAST(:enrollments AS text) AS bigint[]), CAST(CAST(:visits AS text) AS bigint[]),
+            CAST(CAST(:people AS text) AS bigint[]), CAST(CAST(:groups AS text) AS int[]))
+     AS w(enrollment_id, visit, subscriber_id, g)
+ON CONFLICT DO NOTHING
+"""
+)
 
 
 async def insert_deliveries(session: AsyncSession, owed: Sequence[OwedAt], *, now: datetime) -> None:
     """Write what is owed into the outbox; twice the same is once."""
-    if owed:
-        await session.execute(
-            text(
-                "INSERT INTO deliveries (owner_id, kind, enrollment_id, action_id, visit, journey_id, list_id, "
-                "subscriber_id, email_id, payload, destination, next_attempt_at, created_at) "
-                "SELECT owner_id, kind, enrollment_id, action_id, visit, journey_id, list_id, subscriber_id, email_id, "
-                "CAST(payload AS json), destination, coalesce(not_before, :now), :now "
-                "FROM unnest(CAST(:owners AS bigint[]), CAST(:kinds AS text[]), CAST(:enrollments AS bigint[]), "
-                "CAST(:actions AS bigint[]), CAST(:visits AS bigint[]), CAST(:journeys AS bigint[]), "
-                "CAST(:lists AS bigint[]), CAST(:people AS bigint[]), CAST(:emails AS bigint[]), "
-                "CAST(:payloads AS text[]), CAST(:destinations AS text[]), CAST(:not_before AS timestamptz[])) "
-                "AS w(owner_id, kind, enrollment_id, action_id, visit, journey_id, list_id, subscriber_id, email_id, "
-                "payload, destination, not_before) ON CONFLICT DO NOTHING"
-            ),
-            {
-                "now": now,
-                "owners": [each.owed.person.owner_id for each in owed],
-                "kinds": [each.owed.kind.value for each in owed],
-                "enrollments": [each.owed.person.enrollment_id for each in owed],
-                "actions": [each.action_id for each in owed],
-                "visits": [each.visit for each in owed],
-                "journeys": [each.owed.person.journey_id for each in owed],
-                "lists": [each.owed.person.list_id for each in owed],
-                "people": [each.owed.person.subscriber_id for each in owed],
-                "emails": [each.owed.email_id for each in owed],
-                "payloads": [each.payload for each in owed],
-                "destinations": [each.owed.destination for each in owed],
-                "not_before": [each.owed.not_before for each in owed],
-            },
-        )
+    if not owed:
+        return
+    groups: dict[_Shared, int] = {}
+    numbers = [groups.setdefault(_shared(each), len(groups) + 1) for each in owed]
+    own = {
+        "enrollments": _as_array(each.owed.person.enrollment_id for each in owed),
+        "visits": _as_array(each.visit for each in owed),
+        "people": _as_array(each.owed.person.subscriber_id for each in owed),
+        "groups": _as_array(numbers),
+    }
+    await session.execute(_INSERT, own | _arrays_of(groups) | {"now": now})
+
+
+def _shared(each: OwedAt) -> _Shared:
+    owed = each.owed
+    person = owed.person
+    return _Shared(
+        person.owner_id,
+        owed.kind.value,
+        each.action_id,
+        person.journey_id,
+        person.list_id,
+        owed.email_id,
+        orjson.dumps(owed.payload).decode() if owed.payload else "{}",
+        owed.destination,
+        owed.not_before,
+    )
+
+
+def _arrays_of(groups: Mapping[_Shared, int]) -> dict[str, Any]:
+    return {
+        "owners": [each.owner_id for each in groups],
+        "kinds": [each.kind for each in groups],
+        "actions": [each.action_id for each in groups],
+        "journeys": [each.journey_id for each in groups],
+        "lists": [each.list_id for each in groups],
+        "emails": [each.email_id for each in groups],
+        "payloads": [each.payload for each in groups],
+        "destinations": [each.destination for each in groups],
+        "not_before": [each.not_before for each in groups],
+    }
+
+
+def _as_array(numbers: Iterable[int]) -> str:
+    return "{" + ",".join(map(str, numbers)) + "}"

@@ -1,6 +1,6 @@
 """SendEmail, SendSMS, Webhook: done when the outbox row is written; no delivery's end moves anybody (rulings 7)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -81,8 +81,11 @@ async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[
     return {enrollment_id: why for enrollment_id, why in reasons.items() if why}
 
 
-def _cause(person: Person) -> dict[str, object]:
-    return {"Event": person.cause["Event"]} if "Event" in person.cause else {}
+def _cause(person: Person) -> Mapping[str, object]:
+    """What the message may speak of: the website event that let the person in."""
+    # most people came in otherwise: what their cause says is not read for nothing
+    cause = person.cause if '"Event"' in person.cause_text else {}
+    return {"Event": cause["Event"]} if "Event" in cause else {}
 
 
 @action("SendSMS")
