@@ -24,6 +24,7 @@ from journeys_api.clock import SetClock
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.engine.worker import Engine
+from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.models import SHARDS
 
@@ -238,6 +239,7 @@ async def an_engine(url: str) -> Engine:
     pool = make_engine(url, pool_size=1, statement_timeout=timedelta(minutes=5))
     async with pool.connect():
         pass
+    collect_rarely()
     return Engine(make_sessions(pool), clock=SetClock(LATER))
 
 

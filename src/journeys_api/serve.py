@@ -21,6 +21,7 @@ import uvicorn
 from journeys_api.app import Application, create_app
 from journeys_api.first_start import prepare
 from journeys_api.logging import configure_logging
+from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.opening import CannotStart, opened, required_url
 from journeys_api.settings import Settings
@@ -91,6 +92,7 @@ def run_worker(settings: Settings, listener: socket.socket, processes: int, with
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace.total_seconds()),
     )
+    collect_rarely()
     _Server(config, application, settings.drain_delay.total_seconds()).run(sockets=[listener])
 
 
