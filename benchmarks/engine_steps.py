@@ -1,15 +1,34 @@
-"""Transitions a second: the engine against code that moves one person a transaction, and against the floor."""
+"""Transitions a second: the engine against code that moves one person a transaction, and against the floor.
+
+That code comes in two ways: prepared statements of the bare driver, the best that a statement a person can do; and a
+session of the ORM, the way it is usually written.
+"""
 
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 import engine_ground as ground
 from engine_ground import LATER
+from journeys_api.db import Sessions, make_engine, make_sessions
+from journeys_api.models import (
+    ActionSubscriber,
+    Delivery,
+    DeliveryKind,
+    Enrollment,
+    Step,
+    Subscriber,
+    SubscriberTag,
+    SubscriptionStatus,
+    Timer,
+)
 
 WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
 TAG = ("AddTag", {"TargetTagID": 1})
@@ -101,25 +120,90 @@ async def _move_one(connection: asyncpg.Connection, shard: int, journey_id: int,
     return True
 
 
-async def _one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    connections = await ground.kept("connections", url, ground.some_connections)
+MoveOne = Callable[[int, int, Sequence[str]], Awaitable[bool]]
+"""Shard, journey, its actions → whether somebody was due."""
+
+
+async def _shared_out(move_one: Callable[[int], MoveOne], shards: Sequence[int]) -> tuple[float, float]:
+    """Everybody who is due in these shards, so many at a time."""
     journeys = {number: [action for action, _ in actions] for number, actions in MIXES.values()}
 
-    async def work(connection: asyncpg.Connection, own: Sequence[int]) -> None:
+    async def work(move: MoveOne, own: Sequence[int]) -> None:
         for shard in own:
             for journey_id, actions in journeys.items():
-                while await _move_one(connection, shard, journey_id, actions):
+                while await move(shard, journey_id, actions):
                     pass
 
     begin = time.monotonic()
     parts = [shards[number :: ground.CONNECTIONS] for number in range(ground.CONNECTIONS)]
-    await asyncio.gather(*(work(*each) for each in zip(connections, parts, strict=True)))
+    await asyncio.gather(*(work(move_one(number), part) for number, part in enumerate(parts)))
     return begin, time.monotonic()
 
 
-def one_by_one(url: str, shards: Sequence[int]) -> tuple[float, float]:
-    """The others' way: a person a transaction, several at a time."""
-    return ground.run_kept(_one_by_one(url, shards))
+async def _by_driver(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    connections = await ground.kept("connections", url, ground.some_connections)
+    return await _shared_out(lambda number: partial(_move_one, connections[number]), shards)
+
+
+def by_driver(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """A person a transaction, several at a time, by prepared statements."""
+    return ground.run_kept(_by_driver(url, shards))
+
+
+_ONE_TIMER_NAMED = text(_ONE_TIMER.replace("$1", ":shard").replace("$2", ":journey").replace("$3", ":now"))
+
+
+async def _move_by_orm(sessions: Sessions, shard: int, journey_id: int, actions: Sequence[str]) -> bool:
+    """As `_move_one`, by objects of the models."""
+    first = journey_id * 100
+    async with sessions.begin() as session:
+        taken = {"shard": shard, "journey": journey_id, "now": LATER}
+        timer = (await session.execute(_ONE_TIMER_NAMED, taken)).one_or_none()
+        if timer is None:
+            return False
+        person = await session.get_one(Enrollment, (timer.owner_id, timer.enrollment_id), with_for_update=True)
+        for place, action in enumerate(actions[:-1]):
+            person.seq += 1
+            await _act_by_orm(session, action, person, first + place)
+            session.add(Step(owner_id=person.owner_id, enrollment_id=person.enrollment_id, seq=person.seq,
+                             action_id=first + place, at=LATER, outcome="done"))  # fmt: skip
+            if actions[place + 1] != "SendEmail":
+                session.add(ActionSubscriber(owner_id=person.owner_id, action_id=first + place + 1,
+                                             list_id=person.list_id, subscriber_id=person.subscriber_id,
+                                             email_address=person.email_address, reached_at=LATER))  # fmt: skip
+        person.action_id, person.entered_at = first + len(actions) - 1, LATER
+        person.due_at = LATER + timedelta(days=1)
+        session.add(Timer(shard=shard, journey_id=journey_id, due_at=person.due_at, owner_id=person.owner_id,
+                          enrollment_id=person.enrollment_id))  # fmt: skip
+    return True
+
+
+async def _act_by_orm(session: AsyncSession, action: str, person: Enrollment, action_id: int) -> None:
+    key = (person.owner_id, person.subscriber_id)
+    if action == "AddTag":
+        session.add(SubscriberTag(owner_id=key[0], subscriber_id=key[1], tag_id=1, tagged_at=LATER))
+    elif action in ("Decision", "SendEmail"):
+        owned = select(Subscriber).where(Subscriber.owner_id == key[0], Subscriber.subscriber_id == key[1])
+        subscriber = (await session.scalars(owned)).one()
+        if action == "SendEmail" and subscriber.status == SubscriptionStatus.SUBSCRIBED:
+            session.add(Delivery(owner_id=key[0], kind=DeliveryKind.MAIL, enrollment_id=person.enrollment_id,
+                                 action_id=action_id, visit=person.seq, journey_id=person.journey_id,
+                                 list_id=person.list_id, subscriber_id=key[1], email_id=1, next_attempt_at=LATER,
+                                 created_at=LATER))  # fmt: skip
+
+
+async def _some_sessions(url: str) -> Sessions:
+    return make_sessions(make_engine(url, pool_size=ground.CONNECTIONS, statement_timeout=timedelta(minutes=5)))
+
+
+async def _by_orm(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    sessions = await ground.kept("sessions", url, _some_sessions)
+    return await _shared_out(lambda _: partial(_move_by_orm, sessions), shards)
+
+
+def by_orm(url: str, shards: Sequence[int]) -> tuple[float, float]:
+    """The usual way: a session a person, several at a time."""
+    return ground.run_kept(_by_orm(url, shards))
 
 
 _FLOOR = """
@@ -132,6 +216,10 @@ WITH moved AS (
 INSERT INTO steps (owner_id, enrollment_id, seq, action_id, at, outcome)
 SELECT owner_id, enrollment_id, seq, $2, $3, 'done' FROM moved
 """
+
+
+WAYS = {"driver, one by one": by_driver, "ORM, one by one": by_orm}
+"""What the engine is compared with."""
 
 
 class Bench:
@@ -177,38 +265,40 @@ class Bench:
         many, few = self.given.many, self.given.few
         steps = {name: len(actions) - 1 for name, (_, actions) in MIXES.items()}
         ours = {name: ground.Side("engine", many * steps[name]) for name in MIXES}
-        theirs = {name: ground.Side("one by one", few * steps[name]) for name in MIXES}
+        theirs = {(name, way): ground.Side(way, few * steps[name]) for name in MIXES for way in WAYS}
         floor = ground.Side("floor", many)
         with ground.workers() as pool:
             for number in range(self.given.rounds + 1):
                 for name, (journey_id, _) in MIXES.items():
                     asyncio.run(self.people(many, journey_id))
                     mine = ground.timed(pool, ground.by_engine, self.url)
-                    asyncio.run(self.people(few, journey_id))
-                    other = ground.timed(pool, one_by_one, self.url)
                     if number:
                         ours[name].rounds.append(mine)
-                        theirs[name].rounds.append(other)
+                    for way, move in WAYS.items():
+                        asyncio.run(self.people(few, journey_id))
+                        other = ground.timed(pool, move, self.url)
+                        if number:
+                            theirs[name, way].rounds.append(other)
                 asyncio.run(self.people(many, 6))
                 least = asyncio.run(self.floor())
                 if number:
                     floor.rounds.append(least)
-        found = {name: ground.compared(ours[name], theirs[name]) for name in MIXES}
-        return found | {"Wait, against one bare UPDATE and INSERT": ground.compared(ours["Wait"], floor)}
+        found = {f"{name}; {way}": ground.compared(ours[name], side) for (name, way), side in theirs.items()}
+        return found | {"Wait; one bare UPDATE and INSERT": ground.compared(ours["Wait"], floor)}
 
 
 def main() -> None:
     """Print the table and write the JSON beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--many", type=int, default=20_000, help="people that the engine moves in a round")
+    parser.add_argument("--many", type=int, default=32_000, help="people that the engine moves in a round")
     parser.add_argument("--few", type=int, default=1_000, help="people that the other code moves in a round")
     parser.add_argument("--analyze", action="store_true", help="VACUUM ANALYZE before each variant")
     given = parser.parse_args()
     with ground.database() as url:
         result = Bench(url, given).run()
     rows = [(name, *ground.cells(found)) for name, found in result.items()]
-    ground.publish("engine_steps", "transitions a second", ("actions", *ground.COLUMNS), rows, result)
+    ground.publish("engine_steps", "transitions a second", ("actions; other", *ground.COLUMNS), rows, result)
 
 
 if __name__ == "__main__":
