@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-from journeys_api.delivery.public_addresses import Address
+from journeys_api.delivery.public_addresses import Address, is_public
 
 LONGEST_URL: Final = 2048
 LONGEST_HOST: Final = 253
@@ -60,6 +60,11 @@ class WebUrl:
     def is_local_name(self) -> bool:
         """Whether the host is a name that is set aside for one's own machine or network."""
         return any(self.host == name or self.host.endswith("." + name) for name in LOCAL_NAMES)
+
+    @property
+    def may_be_public(self) -> bool:
+        """Whether it may be of a public place, as far as the text tells: a name is looked up when it is called."""
+        return not self.is_local_name and (self.address is None or is_public(self.address))
 
 
 def parse_url(url: str) -> WebUrl:

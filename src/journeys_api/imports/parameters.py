@@ -5,7 +5,6 @@ from typing import Any
 
 from journeys_api.commands.reading import Reader, Unreadable, comma_members, flag, mapping, scalar_text
 from journeys_api.commands.registry import Reading
-from journeys_api.delivery.public_addresses import is_public
 from journeys_api.delivery.web_urls import UrlRefused, parse_url
 from journeys_api.errors import NotReadable
 from journeys_api.imports.formats import Format
@@ -142,4 +141,4 @@ def _address(reading: Reading, value: Any) -> tuple[str | None, bool]:
     except (Unreadable, UrlRefused) as refused:
         reading.refuse(18, str(refused) or "not an address")
         return None, False
-    return url, parsed.is_local_name or (parsed.address is not None and not is_public(parsed.address))
+    return url, not parsed.may_be_public

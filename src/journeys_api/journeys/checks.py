@@ -14,7 +14,6 @@ from journeys_api import criteria
 from journeys_api.commands.reading import Unreadable, email_address
 from journeys_api.criteria import CriteriaInvalid
 from journeys_api.delivery import personalization
-from journeys_api.delivery.public_addresses import is_public
 from journeys_api.delivery.web_urls import UrlRefused, parse_url
 from journeys_api.journeys.action_types import (
     ACTION_TYPES,
@@ -185,10 +184,9 @@ def _is_callable(url: str) -> bool:
     if not personalization.compile(url).is_static:
         return True
     try:
-        address = parse_url(url)
+        return parse_url(url).may_be_public
     except UrlRefused:
         return False
-    return not address.is_local_name and (address.address is None or is_public(address.address))
 
 
 def _fields(each: Placed) -> frozenset[int]:

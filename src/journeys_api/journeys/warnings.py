@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api import criteria
 from journeys_api.criteria import Criteria, CriteriaInvalid
 from journeys_api.delivery import personalization
-from journeys_api.delivery.public_addresses import is_public
 from journeys_api.delivery.web_urls import UrlRefused, parse_url
 from journeys_api.journeys import queries
 from journeys_api.journeys.action_types import (
@@ -210,7 +209,7 @@ def _webhook_problems(url: str | None) -> Iterator[str]:
         return
     if address.scheme == "http":
         yield _PLAIN
-    if address.is_local_name or (address.address is not None and not is_public(address.address)):
+    if not address.may_be_public:
         yield "the address is not public: only a server that allows private addresses calls it"
 
 
