@@ -27,7 +27,7 @@ from journeys_api.delivery.short_messages import ShortMessages
 from journeys_api.engine import bulk
 from journeys_api.engine.worker import Engine
 from journeys_api.exports import service as exports
-from journeys_api.imports.loading import Importer
+from journeys_api.imports.loading import Importer, tell_end
 from journeys_api.jobs.runner import Runner
 from journeys_api.models import DeliveryKind, JobKind
 from journeys_api.sealing import seal_what_is_clear
@@ -103,7 +103,7 @@ class Worker:
             JobKind.JOURNEY_EXPORT: exports.turn,
             JobKind.JOURNEY_BULK: bulk.turn,
         }
-        self.jobs = Runner(self.sessions, turns, clock=self._clock)
+        self.jobs = Runner(self.sessions, turns, clock=self._clock, given_up={JobKind.IMPORT: tell_end})
         self.senders: Sequence[Sender] = [
             Sender(
                 self.sessions,

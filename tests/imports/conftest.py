@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
-from journeys_api.app import Application
+from journeys_api.app import Application, create_app
 from journeys_api.clock import SetClock
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
@@ -55,9 +56,9 @@ class Imports:
         job: dict[str, Any] = body["ImportJob"]
         return job
 
-    async def work(self) -> None:
-        """Let workers do what is due now."""
-        self.clock.instant = max(self.clock.instant, datetime.now(UTC))
+    async def work(self, **later: float) -> None:
+        """Let time pass (`minutes=5`), and workers do what is due then."""
+        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
         await self.worker.run_until_quiet()
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
@@ -86,3 +87,13 @@ async def imports(api: Client, app: Application, settings: Settings, tmp_path: A
     list_id = (await api.ok("list.create", SubscriberListName="Import"))["ListID"]
     yield Imports(api, list_id, worker, clock)
     await worker.close()
+
+
+@pytest.fixture
+async def open_api(settings: Settings, imports: Imports) -> AsyncIterator[Client]:
+    """The account's client at an application that lets tenants call every address."""
+    application = create_app(settings.model_copy(update={"webhook_allow_private": True}))
+    transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as http:
+        yield Client(http, imports.api.account)
+    await application.close()

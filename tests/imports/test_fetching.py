@@ -4,13 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 
-import httpx
 import pytest
 
-from journeys_api.app import create_app
 from journeys_api.delivery.downloads import Downloads
 from journeys_api.imports.errors import SourceUnreachable
-from journeys_api.settings import Settings
 from journeys_api.uploads import Upload
 from tests.conftest import Client
 from tests.imports.conftest import Imports
@@ -34,16 +31,6 @@ async def a_server(answer: bytes) -> AsyncIterator[str]:
 def _ok(body: bytes, announced: int | None = None) -> bytes:
     length = len(body) if announced is None else announced
     return f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + body
-
-
-@pytest.fixture
-async def open_api(settings: Settings, imports: Imports) -> AsyncIterator[Client]:
-    """The account's client at an application that lets tenants call every address."""
-    application = create_app(settings.model_copy(update={"webhook_allow_private": True}))
-    transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as http:
-        yield Client(http, imports.api.account)
-    await application.close()
 
 
 async def _post(imports: Imports, open_api: Client, url: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Webhooks of journeys: from outbox rows to attempts."""
+"""Webhooks: from outbox rows to attempts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.commands.wire import instant
-from journeys_api.delivery import personalization, webhooks
+from journeys_api.delivery import notices, personalization, webhooks
 from journeys_api.delivery.contexts import Audience, load_audience
 from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.outcomes import Ending, Outcome
@@ -29,6 +29,17 @@ class Hooks:
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each call, or why it never can be made."""
+        told = {
+            row.delivery_id: self._attempt(notices.hook_of(row), row)
+            for row in rows
+            if row.subscriber_id == notices.NOBODY
+        }
+        of_journeys = [row for row in rows if row.delivery_id not in told]
+        return {**told, **(await self._prepare_of_journeys(session, of_journeys) if of_journeys else {})}
+
+    async def _prepare_of_journeys(
+        self, session: AsyncSession, rows: Sequence[Row[Any]]
+    ) -> Mapping[int, Attempt | Outcome]:
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
         actions = await session.scalars(
             select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))

@@ -43,7 +43,8 @@ WITH picked AS MATERIALIZED (
     ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
 ), judged AS MATERIALIZED (
     SELECT d.delivery_id, t.email_address, CASE
-        WHEN s.subscriber_id IS NULL THEN 'the subscriber is gone'
+        -- a notice is about nobody (`notices.NOBODY`)
+        WHEN s.subscriber_id IS NULL AND d.subscriber_id <> 0 THEN 'the subscriber is gone'
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
         WHEN d.kind = 'confirmation' AND s.status <> 'Opt-In Pending' THEN 'not pending any more'

@@ -1,7 +1,7 @@
 """The commands of imports (AC 2.5)."""
 
 from journeys_api.commands.call import Body, Call
-from journeys_api.commands.reading import identifier, text
+from journeys_api.commands.reading import identifier
 from journeys_api.commands.registry import (
     HUNDRED_A_MINUTE,
     MIB,
@@ -14,9 +14,10 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
+from journeys_api.errors import NotReadable
 from journeys_api.imports import service, wire
 from journeys_api.imports.errors import FieldMappingInvalid
-from journeys_api.imports.parameters import Source, check_source, sources, tag_names, yes_or_no
+from journeys_api.imports.parameters import Source, Webhook, check_source, sources, tag_names, webhooks, yes_or_no
 from journeys_api.imports.service import OF_THE_ACCOUNT, OF_THE_LIST, Asked
 from journeys_api.jobs.errors import JobNotFound
 from journeys_api.lists.errors import ListNotFound
@@ -46,8 +47,8 @@ _UNREACHABLE = Refusal(18, "ImportFrom.CSV.URL remote data fetch failure")
         Param("Tags", "tags", tag_names, missing=21, invalid=21, doc="Names of tags that everybody gets; may be `[]`"),
         Param("ImportFrom", "source", sources, missing=14, invalid=14,
               doc='`{"CSV": {…}}`; other sources are not taken'),
-        Param("ImportStatusUpdateWebhookURL", "webhook", text,
-              doc="Taken, and not called: ask `subscribers.import.get`"),
+        Param("ImportStatusUpdateWebhookURL", "webhook", webhooks,
+              doc="A public address that gets a POST when the import has ended, whether completed or failed"),
     ],
     refusals=[
         missing(1, "ListID"),
@@ -105,13 +106,21 @@ async def subscribers_import_post(
     triggers: bool,
     tags: tuple[str, ...],
     source: Source,
-    webhook: str | None,
+    webhook: Webhook | None,
 ) -> Body:
     """Put the people of a CSV file on a list, at once up to 50 lines and by a worker beyond.
 
     Lines that cannot be read are told by `subscribers.import.get`, and the rest goes in. A file at an address is
     fetched by a worker; an address that is not public is refused.
+
+    `ImportStatusUpdateWebhookURL` gets the JSON `{"ListID", "ImportID", "ImportDate", "FinishedAt", "ImportStatus",
+    "TotalSubscribers", "TotalImported", "TotalDuplicates", "TotalFailed", "Reason"}`, as `subscribers.import.get`
+    answers them then, with a `webhook-id` that is the same in every attempt. It is tried again as webhooks of journeys
+    are; an address that cannot be read or is not public is 100000.
     """
+    allows_private = call.settings.webhook_allow_private
+    if webhook is not None and webhook.is_private and not allows_private:
+        raise NotReadable("the value of ImportStatusUpdateWebhookURL cannot be read: the address is not public")
     job = await service.submit(
         call.session,
         owner_id=call.owner_id,
@@ -123,12 +132,13 @@ async def subscribers_import_post(
             triggers=triggers,
             tags=tags,
             suppresses=(OF_THE_LIST,) * to_list + (OF_THE_ACCOUNT,) * to_account,
+            webhook=None if webhook is None else webhook.url,
         ),
         data=source.data,
         url=source.url,
         now=call.now,
     )
-    if source.url is not None and source.is_private and not call.settings.webhook_allow_private:
+    if source.url is not None and source.is_private and not allows_private:
         raise Rejection([_UNREACHABLE.with_detail("the address is not public")])
     return {"ImportID": job.job_id, "ImportType": "sync" if job.state is JobState.COMPLETED else "async"}
 

@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import WorkClock
 from journeys_api.db import Sessions
+from journeys_api.delivery.notices import owe_notice
 from journeys_api.fields import service as fields
 from journeys_api.imports.batches import Batch, read_batch
 from journeys_api.imports.errors import FieldMappingInvalid, SourceUnreachable
 from journeys_api.imports.formats import LONGEST, Format
 from journeys_api.imports.mapping import Columns
 from journeys_api.imports.staging import stage
+from journeys_api.imports.wire import import_notice
 from journeys_api.jobs import service as jobs
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
@@ -52,8 +54,7 @@ async def turn(session: AsyncSession, job: Job, now: datetime) -> None:
     place, offset = job.cursor["place"], job.cursor["offset"]
     piece = await jobs.piece(session, job, place)
     if piece is None:
-        await jobs.drop_pieces(session, job)
-        jobs.complete(job, expires_at=now + KEPT, now=now)
+        await _complete(session, job, now=now)
         return
     behind = b""
     if job.parameters["format"]["encloser"] or job.parameters["format"]["escape"]:
@@ -74,8 +75,7 @@ async def turn(session: AsyncSession, job: Job, now: datetime) -> None:
     job.done = min(job.total, job.done + len(piece))
     await jobs.drop_pieces(session, job, below=place + 1)
     if job.done >= job.total:
-        await jobs.drop_pieces(session, job)
-        jobs.complete(job, expires_at=now + KEPT, now=now)
+        await _complete(session, job, now=now)
 
 
 async def _load(
@@ -111,10 +111,34 @@ async def _load(
     }
 
 
+async def _complete(session: AsyncSession, job: Job, *, now: datetime) -> None:
+    await jobs.drop_pieces(session, job)
+    jobs.complete(job, expires_at=now + KEPT, now=now)
+    await tell_end(session, job, now)
+
+
 async def end_in_failure(session: AsyncSession, job: Job, reason: str, *, now: datetime) -> None:
     """Nothing more of the file goes in; what is in stays."""
     await jobs.drop_pieces(session, job)
     jobs.fail(job, reason, expires_at=now + KEPT, now=now)
+    await tell_end(session, job, now)
+
+
+async def tell_end(session: AsyncSession, job: Job, now: datetime) -> None:
+    """Owe the address that was handed in with an import, if there is one, the word that it ended and how.
+
+    Call it once, in the transaction that ends the import.
+    """
+    url = job.parameters.get("webhook")
+    if url is not None:
+        await owe_notice(
+            session,
+            owner_id=job.owner_id,
+            list_id=job.parameters["list_id"],
+            url=url,
+            body=import_notice(job),
+            now=now,
+        )
 
 
 class Importer:

@@ -28,6 +28,15 @@ class Source:
     mapped: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Webhook:
+    """An address that wants to be told of an import's end."""
+
+    url: str
+    is_private: bool
+    """As in `Source`."""
+
+
 class _Whole(Reader):
     """A reader of values with a file in them: NUL in the file is a matter of its line."""
 
@@ -46,6 +55,15 @@ def _object(value: Any) -> dict[str, Any]:
     return {fold(name): member for name, member in mapping(value).items()}
 
 
+def _webhook(value: Any) -> Webhook:
+    url = scalar_text(value)
+    try:
+        return Webhook(url, is_private=not parse_url(url).may_be_public)
+    except UrlRefused:
+        raise Unreadable from None
+
+
+webhooks = Reader(_webhook, {"type": "string", "format": "uri"})
 yes_or_no = Reader(flag().parse, {"type": "boolean"})
 tag_names = Reader(_tags, {"type": "array", "items": {"type": "string"}})
 sources = _Whole(

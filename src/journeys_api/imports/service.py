@@ -36,6 +36,8 @@ class Asked:
     tags: tuple[str, ...]
     suppresses: tuple[str, ...] = ()
     """Where addresses of failed lines are suppressed: OF_THE_LIST, OF_THE_ACCOUNT."""
+    webhook: str | None = None
+    """The address of a web server that is told when the import has ended; None: nobody is told."""
 
 
 async def submit(
@@ -68,6 +70,7 @@ async def submit(
         "tags": list(dict.fromkeys(asked.tags)),
         "suppresses": list(asked.suppresses),
         "url": url,
+        "webhook": asked.webhook,
     }
     job = await jobs.submit(session, owner_id=owner_id, kind=JobKind.IMPORT, parameters=parameters, total=0, now=now)
     if data is None:

@@ -12,6 +12,18 @@ STATES = {
 }
 
 
+_TOLD = (
+    *("ImportID", "ImportDate", "FinishedAt", "ImportStatus"),
+    *("TotalSubscribers", "TotalImported", "TotalDuplicates", "TotalFailed", "Reason"),
+)
+
+
+def import_notice(job: Job) -> Body:
+    """What the address that was handed in with an import is told at its end."""
+    told = import_job(job)
+    return {"ListID": job.parameters["list_id"], **{name: told[name] for name in _TOLD}}
+
+
 def import_job(job: Job) -> Body:
     """The documented keys, and beside them what a person wants to know while it runs."""
     results = job.results or {"lines": 0, "imported": 0, "duplicates": 0, "failed": 0, "failures": []}

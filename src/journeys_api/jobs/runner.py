@@ -22,6 +22,9 @@ Outside = Callable[[], Awaitable[None]]
 Turn = Callable[[AsyncSession, Job, datetime], Awaitable[Outside | None]]
 """One piece of a locked job: it moves the cursor with its effects and ends the job when nothing is left."""
 
+GivenUp = Callable[[AsyncSession, Job, datetime], Awaitable[None]]
+"""What follows, in the same transaction, when a job has failed because its turns did."""
+
 KEPT = timedelta(days=30)
 """How long the record of a failed job stays."""
 LONGEST_SLEEP = 1.0
@@ -32,11 +35,20 @@ class Runner:
 
     Args:
         turns: how a turn of each kind of job is done.
+        given_up: what follows, for some kinds, when the runner itself ends a job. Turns see to that where they end one.
     """
 
-    def __init__(self, sessions: Sessions, turns: Mapping[JobKind, Turn], *, clock: WorkClock) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        turns: Mapping[JobKind, Turn],
+        *,
+        clock: WorkClock,
+        given_up: Mapping[JobKind, GivenUp] | None = None,
+    ) -> None:
         self._sessions = sessions
         self._turns = turns
+        self._given_up = given_up or {}
         self._clock = clock
         self.turns_taken = 0
 
@@ -72,7 +84,9 @@ class Runner:
         reason = str(error) if isinstance(error, DomainError) else reason_of(error)
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
-            await service.put_off(session, job_id=job_id, reason=reason, keep=KEPT, now=now)
+            job = await service.put_off(session, job_id=job_id, reason=reason, keep=KEPT, now=now)
+            if job is not None and job.kind in self._given_up:
+                await self._given_up[job.kind](session, job, now)
 
     async def chores(self) -> int:
         """Delete what has expired; how many jobs."""

@@ -107,18 +107,23 @@ def _end(job: Job, state: JobState, *, expires_at: datetime | None, now: datetim
     job.state, job.finished_at, job.updated_at, job.expires_at = state, now, now, expires_at
 
 
-async def put_off(session: AsyncSession, *, job_id: int, reason: str, keep: timedelta, now: datetime) -> None:
-    """A turn ended in a failure and left nothing behind: the job rests, or, after the last retry, has failed."""
+async def put_off(session: AsyncSession, *, job_id: int, reason: str, keep: timedelta, now: datetime) -> Job | None:
+    """A turn ended in a failure and left nothing behind: the job rests, or, after the last retry, has failed.
+
+    Returns:
+        The job if it has failed with that.
+    """
     job = await queries.lock_open(session, job_id)
     if job is None:
-        return
+        return None
     if job.attempts >= len(RETRIES):
         await queries.drop_pieces(session, job)
         fail(job, reason, expires_at=now + keep, now=now)
-        return
+        return job
     job.next_turn_at = now + RETRIES[job.attempts]
     job.attempts += 1
     job.updated_at = now
+    return None
 
 
 async def put_pieces(session: AsyncSession, job: Job, contents: Iterable[bytes] | AsyncIterator[bytes]) -> int:
