@@ -12,7 +12,9 @@ from journeys_api.journeys import action_commands as journey_actions
 from journeys_api.journeys import bulk_commands as journeys_in_bulk
 from journeys_api.journeys import commands as journeys
 from journeys_api.journeys import copy_commands as journey_copies
+from journeys_api.journeys import reading_commands as journeys_read
 from journeys_api.journeys import stats_commands as journey_stats
+from journeys_api.journeys import switching_commands as journeys_switched
 from journeys_api.lists import commands as lists
 from journeys_api.lists import overview_commands as list_overviews
 from journeys_api.operators import commands as operators
@@ -38,6 +40,8 @@ MODULES = (
     journey_copies,
     journey_stats,
     journeys_in_bulk,
+    journeys_read,
+    journeys_switched,
     lists,
     list_overviews,
     operators,

@@ -1,6 +1,5 @@
-"""The commands about journeys as a whole (journeys page); actions and copies have modules of their own."""
+"""The commands that make, change and delete journeys (journeys page)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -17,37 +16,23 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
-from journeys_api.journeys import errors, service, switching, warnings, wire
-from journeys_api.journeys.numbers import mails_of_journey
+from journeys_api.journeys import errors, service, wire
 from journeys_api.journeys.parameters import (
-    EMAIL_ID,
-    INVALID_EMAIL_ID,
-    INVALID_ISP,
-    ISP,
     JOURNEY_CODES,
     JOURNEY_ID,
     NAME,
     PERMISSION,
     SHOWN,
-    SKIP_STATS,
     STRICT,
     TRIGGER_CODES,
     TRIGGER_ERRORS,
     VALUE_CODES,
-    WITH_COUNTERS,
-    check_window,
     refuse_fault,
     sent_trigger,
     settings_params,
-    stats_params,
 )
-from journeys_api.journeys.reading import read_journey, read_journeys
 from journeys_api.journeys.triggers import Trigger, TriggerParameters, load, read_parameters, trigger_named
 from journeys_api.models import Journey
-from journeys_api.stats import queries as stats
-from journeys_api.stats.slices import Slice
-from journeys_api.stats.windows import Window
-from journeys_api.stats.wire import activity_counters, days_enrolments, journey_stats
 
 LATER = "JC 1.6"
 
@@ -229,131 +214,6 @@ def _updated_settings(reading: Reading) -> service.Settings:
 
 
 @command(
-    "journey.get",
-    routes=[("GET", "/api/v1/journey")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[
-        JOURNEY_ID,
-        *stats_params("StartDate", "EndDate", invalid_start=4, invalid_end=5),
-        WITH_COUNTERS,
-        EMAIL_ID,
-        ISP,
-    ],
-    check=check_window(6, 4, 5),
-    refusals=[
-        *JOURNEY_CODES,
-        Refusal(4, "Invalid StartDate format"),
-        Refusal(5, "Invalid EndDate format"),
-        Refusal(6, "StartDate must be before EndDate"),
-        INVALID_EMAIL_ID,
-        INVALID_ISP,
-    ],
-    errors={errors.JourneyNotFound: 3, errors.ActionNotFound: 7},
-    envelope=Envelope.ERRORS,
-    transaction=Transaction.EACH,
-    title="Get a Journey",
-    example={"JourneyID": 456, "StartDate": "2025-01-01", "EndDate": "2025-01-31"},
-    answer={
-        **SHOWN,
-        "TriggerParameters": {"ListID": 123},
-        "Status": "Enabled",
-        "Notes": "Onboarding journey",
-        "Actions": [],
-        "JourneyStats": {"ActiveSubscribers": 150, "TotalSubscribers": 500},
-    },
-)
-async def journey_get(
-    call: Call, *, journey_id: int, window: Window, with_activity: bool, of_action_id: int | None, domain: str | None
-) -> Body:
-    """One journey with its actions and numbers, and with what it was created with.
-
-    With `EmailID` or `ISP` the journey's own numbers are about those mails only; people, enrollments and the actions'
-    numbers stay whole.
-
-    Source: journeys, "Get a Journey"; rulings 8; JC 8.
-    """
-    found = await read_journey(call.lane, owner_id=call.owner_id, journey_id=journey_id, window=window)
-    mails = await mails_of_journey(
-        call.lane, owner_id=call.owner_id, found=found, window=window, of=Slice(of_action_id, domain)
-    )
-    numbers = journey_stats(found.totals.journey, mails.totals, mails.days, window)
-    if with_activity:
-        activity = await stats.journey_activity(call.lane, owner_id=call.owner_id, journey_id=journey_id)
-        numbers |= activity_counters(activity.get(journey_id), found.days.journey, mails.days)
-        numbers["AggregatedDaysEnrolments"] = days_enrolments(found.days.journey, window)
-    return {
-        **wire.described(found.journey),
-        "Actions": wire.action_tree(found.actions, found.totals.actions, found.days.actions, window),
-        "JourneyStats": numbers,
-        **wire.settings(found.journey),
-    }
-
-
-@command(
-    "journey.list",
-    routes=[("GET", "/api/v1/journeys")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[
-        *stats_params("StatsStartDate", "StatsEndDate", invalid_start=4, invalid_end=5),
-        SKIP_STATS,
-        WITH_COUNTERS,
-    ],
-    check=check_window(6, 4, 5),
-    refusals=[
-        Refusal(4, "Invalid StatsStartDate format"),
-        Refusal(5, "Invalid StatsEndDate format"),
-        Refusal(6, "StatsStartDate must be before StatsEndDate"),
-    ],
-    envelope=Envelope.ERRORS,
-    transaction=Transaction.EACH,
-    title="List Journeys",
-    example={"StatsStartDate": "2025-01-01", "StatsEndDate": "2025-01-31"},
-    answer={
-        "Journeys": [
-            {
-                **SHOWN,
-                "TriggerParameters": {"ListID": 123},
-                "Status": "Enabled",
-                "JourneyStats": {
-                    "ActiveSubscribers": 150,
-                    "TotalSubscribers": 500,
-                    "AggregatedEmailActions": {},
-                    "AggregatedDaysEmailActions": [],
-                    "TotalRevenue": 0,
-                    "DaysRevenue": [],
-                },
-            }
-        ]
-    },
-)
-async def journey_list(call: Call, *, window: Window, skips_stats: bool, with_activity: bool) -> Body:
-    """All journeys of the account with their numbers, ascending by id, in three statements whatever their number.
-
-    One more with `IncludeActivityCounters`, two fewer with `SkipStats`.
-
-    Source: journeys, "List Journeys"; rulings 8; JC 8.
-    """
-    journeys = await read_journeys(call.lane, owner_id=call.owner_id)
-    if skips_stats:
-        return {"Journeys": [wire.listed(journey) for journey in journeys]}
-    totals = await stats.journey_totals(call.lane, owner_id=call.owner_id)
-    days = await stats.journey_days(call.lane, owner_id=call.owner_id, window=window)
-    activity: Mapping[int, stats.Activity] = {}
-    if with_activity:
-        activity = await stats.journey_activity(call.lane, owner_id=call.owner_id, journey_id=None)
-    rows = []
-    for journey in journeys:
-        counted, of_days = totals.get(journey.journey_id), days.get(journey.journey_id, {})
-        numbers = journey_stats(counted, counted, of_days, window)
-        if with_activity:
-            numbers |= activity_counters(activity.get(journey.journey_id), of_days, of_days)
-        rows.append({**wire.listed(journey), "JourneyStats": numbers})
-    return {"Journeys": rows}
-
-
-@command(
     "journey.delete",
     routes=[("POST", "/api/v1/journey.delete")],
     permission=PERMISSION,
@@ -406,54 +266,3 @@ async def journeys_delete(call: Call, *, journey_ids: list[int]) -> Body:
     """
     await service.delete_journeys(call.session, owner_id=call.owner_id, journey_ids=journey_ids, now=call.now)
     return {"Success": True, "ErrorCode": 0, "ErrorText": ""}
-
-
-@command(
-    "journey.enable",
-    # POST beside the contract's GET: a change behind a GET is fetched by anybody who looks ahead
-    routes=[("GET", "/api/v1/journey.enable"), ("POST", "/api/v1/journey.enable")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[JOURNEY_ID],
-    refusals=[*JOURNEY_CODES, Refusal(4, "Journey is already enabled", 409)],
-    errors={errors.JourneyNotFound: 3, errors.JourneyAlreadyEnabled: 4},
-    envelope=Envelope.ERRORS,
-    title="Enable a Journey",
-    example={"JourneyID": 456},
-    answer={"Journey": {**SHOWN, "Status": "Enabled", "UpdatedAt": "2025-01-15 12:00:00"}},
-)
-async def journey_enable(call: Call, *, journey_id: int) -> Body:
-    """Let subscribers enter the journey, and those inside move on.
-
-    What cannot run as it stands (an email that is gone, criteria that cannot be evaluated) is named in `Warnings`, with
-    the id of its action, or null where it is about the journey itself; without such the key is absent.
-
-    Source: journeys, "Enable a Journey"; rulings 5, 6.
-    """
-    journey = await switching.enable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
-    body: dict[str, object] = {"Journey": wire.switched(journey)}
-    if found := await warnings.warnings_of(call.session, journey=journey):
-        body["Warnings"] = wire.warnings(found)
-    return body
-
-
-@command(
-    "journey.disable",
-    routes=[("GET", "/api/v1/journey.disable"), ("POST", "/api/v1/journey.disable")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[JOURNEY_ID],
-    refusals=[*JOURNEY_CODES, Refusal(4, "Journey is already disabled", 409)],
-    errors={errors.JourneyNotFound: 3, errors.JourneyAlreadyDisabled: 4},
-    envelope=Envelope.ERRORS,
-    title="Disable a Journey",
-    example={"JourneyID": 456},
-    answer={"Journey": {**SHOWN, "Status": "Disabled", "UpdatedAt": "2025-01-15 13:00:00"}},
-)
-async def journey_disable(call: Call, *, journey_id: int) -> Body:
-    """Let nobody enter the journey; those inside stay where they stand.
-
-    Source: journeys, "Disable a Journey".
-    """
-    journey = await switching.disable_journey(call.session, owner_id=call.owner_id, journey_id=journey_id, now=call.now)
-    return {"Journey": wire.switched(journey)}
