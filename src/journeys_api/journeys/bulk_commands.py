@@ -1,10 +1,11 @@
 """The commands that switch or copy many journeys at once (JC 1.18–1.20)."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from typing import Any
 
 from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import known_ids
-from journeys_api.commands.registry import HUNDRED_A_MINUTE, Envelope, Param, Refusal, command, missing
+from journeys_api.commands.registry import HUNDRED_A_MINUTE, Envelope, Handler, Param, Refusal, command, missing
 from journeys_api.journeys import copying, switching
 from journeys_api.journeys.parameters import NAME, PERMISSION
 
@@ -14,6 +15,20 @@ _CODES = (
     missing(1, "JourneyIDs"),
     Refusal(2, "Invalid JourneyIDs parameter (no positive integers after parsing)"),
 )
+
+
+def _bulk_command(name: str, *more: Param, **declared: Any) -> Callable[[Handler], Handler]:
+    """Declare a command over the journeys that `JourneyIDs` names, and that takes some parameters more."""
+    return command(
+        name,
+        routes=[("POST", f"/api/v1/{name}")],
+        permission=PERMISSION,
+        limit=HUNDRED_A_MINUTE,
+        params=[_IDS, *more],
+        refusals=_CODES,
+        envelope=Envelope.ERRORS,
+        **declared,
+    )
 
 
 def _processed(asked: Sequence[int], processed: Set[int]) -> dict[str, object]:
@@ -26,14 +41,8 @@ def _processed(asked: Sequence[int], processed: Set[int]) -> dict[str, object]:
     }
 
 
-@command(
+@_bulk_command(
     "journeys.enable",
-    routes=[("POST", "/api/v1/journeys.enable")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[_IDS],
-    refusals=_CODES,
-    envelope=Envelope.ERRORS,
     title="Enable Multiple Journeys",
     source="JC 1.18",
     example={"JourneyIDs": "456,789"},
@@ -50,14 +59,8 @@ async def journeys_enable(call: Call, *, journey_ids: list[int]) -> Body:
     return _processed(journey_ids, enabled)
 
 
-@command(
+@_bulk_command(
     "journeys.disable",
-    routes=[("POST", "/api/v1/journeys.disable")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[_IDS],
-    refusals=_CODES,
-    envelope=Envelope.ERRORS,
     title="Disable Multiple Journeys",
     source="JC 1.19",
     example={"JourneyIDs": "456,789"},
@@ -74,17 +77,9 @@ async def journeys_disable(call: Call, *, journey_ids: list[int]) -> Body:
     return _processed(journey_ids, disabled)
 
 
-@command(
+@_bulk_command(
     "journeys.clone",
-    routes=[("POST", "/api/v1/journeys.clone")],
-    permission=PERMISSION,
-    limit=HUNDRED_A_MINUTE,
-    params=[
-        _IDS,
-        Param("NameSuffix", "suffix", NAME, default="(copy)", doc="What is appended to each name, after a blank"),
-    ],
-    refusals=_CODES,
-    envelope=Envelope.ERRORS,
+    Param("NameSuffix", "suffix", NAME, default="(copy)", doc="What is appended to each name, after a blank"),
     title="Clone Multiple Journeys",
     source="JC 1.20",
     example={"JourneyIDs": "456,789", "NameSuffix": "(copy)"},

@@ -1,5 +1,6 @@
 """The administrator's commands about the queue (JC 1.23)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -7,6 +8,7 @@ from journeys_api.commands.reading import Reader, Unreadable, as_given, bounded_
 from journeys_api.commands.registry import (
     HUNDRED_A_MINUTE,
     Envelope,
+    Handler,
     Param,
     Reading,
     Refusal,
@@ -33,15 +35,23 @@ def _told(**body: object) -> Body:
     return {"Success": True, "ErrorCode": 0, "ErrorText": "", **body}
 
 
-@command(
+def _queue_command(name: str, *, method: str = "GET", **declared: Any) -> Callable[[Handler], Handler]:
+    """Declare a command of administrators at the route of its own name; the rest as `command` takes it."""
+    return command(
+        name,
+        routes=[(method, f"/api/v1/{name}")],
+        scope=Scope.ADMIN,
+        limit=HUNDRED_A_MINUTE,
+        envelope=Envelope.SCALAR,
+        source=SOURCE,
+        **declared,
+    )
+
+
+@_queue_command(
     "admin.journeys.stuck",
-    routes=[("GET", "/api/v1/admin.journeys.stuck")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     failure=FAILED,
-    envelope=Envelope.SCALAR,
     title="List Stuck Journey Entries",
-    source=SOURCE,
     answer=_told(TotalStuckEntries=0, Journeys=[], Message=wire.STUCK),
 )
 async def admin_journeys_stuck(call: Call) -> Body:
@@ -58,11 +68,9 @@ async def admin_journeys_stuck(call: Call) -> Body:
     return told if found else {**told, "Message": wire.STUCK}
 
 
-@command(
+@_queue_command(
     "admin.journeys.unstuck",
-    routes=[("POST", "/api/v1/admin.journeys.unstuck")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
+    method="POST",
     params=[
         Param("JourneyID", "journey_id", Reader(_or_none, identifier.schema), refers_to="journey",
               doc="The journey; absent: all"),
@@ -70,9 +78,7 @@ async def admin_journeys_stuck(call: Call) -> Body:
     refusals=[not_found(1, "Journey not found"), not_found(2, "No stuck entries found")],
     errors={service.JourneyUnknown: 1, service.NobodyStuck: 2},
     failure=Refusal(3, "Database error", 500),
-    envelope=Envelope.SCALAR,
     title="Reset Stuck Journey Entries",
-    source=SOURCE,
     example={"JourneyID": 456},
     answer=_told(EntriesReset=0, Message="0 stuck journey entry(ies) have been reset."),
 )  # fmt: skip
@@ -84,15 +90,10 @@ async def admin_journeys_unstuck(call: Call, *, journey_id: int | None) -> Body:
     await service.unstick(call.session, journey_id=journey_id)
 
 
-@command(
+@_queue_command(
     "admin.journeys.pending",
-    routes=[("GET", "/api/v1/admin.journeys.pending")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     failure=FAILED,
-    envelope=Envelope.SCALAR,
     title="Count Pending Journey Entries",
-    source=SOURCE,
     answer=_told(
         TotalPendingEntries=42, Users=[{"UserID": 1, "Username": "demo", "PendingCount": 42}], IsEstimate=False
     ),
@@ -110,19 +111,14 @@ async def admin_journeys_pending(call: Call) -> Body:
     )
 
 
-@command(
+@_queue_command(
     "admin.journeys.overview",
-    routes=[("GET", "/api/v1/admin.journeys.overview")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     params=[
         Param("JourneyID", "journey_id", identifier, invalid=2, refers_to="journey", doc="One journey; absent: all")
     ],
     refusals=[Refusal(2, "Invalid journey_id parameter")],
     failure=FAILED,
-    envelope=Envelope.SCALAR,
     title="Get an Overview of the Journey Queue",
-    source=SOURCE,
     example={"JourneyID": 456},
     answer=_told(
         QueueStats={
@@ -211,11 +207,8 @@ def _judged_later(wire_name: str, name: str, **more: Any) -> Param:
     return Param(wire_name, name, Reader(as_given.parse, _READERS[name].schema), **more)
 
 
-@command(
+@_queue_command(
     "admin.journeys.queue",
-    routes=[("GET", "/api/v1/admin.journeys.queue")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     params=[
         _judged_later("JourneyID", "journey_id", refers_to="journey", doc="Only entries of this journey"),
         _judged_later("ActionID", "action_id", refers_to="action", doc="Only entries at this action"),
@@ -229,9 +222,7 @@ def _judged_later(wire_name: str, name: str, **more: Any) -> Param:
     check=_check_queue,
     refusals=list(_BAD.values()),
     failure=FAILED,
-    envelope=Envelope.SCALAR,
     title="List the Journey Queue",
-    source=SOURCE,
     example={"JourneyID": 456, "Status": "snoozed", "RecordsPerRequest": 25},
     answer=_told(
         TotalQueueEntries=1,
@@ -291,11 +282,8 @@ def _check_position(reading: Reading) -> None:
     reading["whose"] = whose
 
 
-@command(
+@_queue_command(
     "admin.journey.queue.position",
-    routes=[("GET", "/api/v1/admin.journey.queue.position")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     params=[
         Param("EntryID", "entry_id", identifier, invalid=5, refers_to="enrollment", doc="The entry"),
         Param("SubscriberID", "subscriber_id", identifier, invalid=5, refers_to="subscriber", doc="Or the subscriber"),
@@ -314,9 +302,7 @@ def _check_position(reading: Reading) -> None:
     ],
     errors={service.NotInQueue: 2},
     failure=Refusal(4, "Database query failed", 500),
-    envelope=Envelope.SCALAR,
     title="Find a Place in the Journey Queue",
-    source=SOURCE,
     example={"Email": "user@example.com", "ListID": 123},
     answer=_told(
         Entries=[
@@ -352,18 +338,13 @@ async def admin_journey_queue_position(call: Call, *, whose: Sought) -> Body:
     )
 
 
-@command(
+@_queue_command(
     "admin.journey.action.audit",
-    routes=[("GET", "/api/v1/admin.journey.action.audit")],
-    scope=Scope.ADMIN,
-    limit=HUNDRED_A_MINUTE,
     params=[Param("ActionID", "action_id", identifier, missing=1, invalid=1, refers_to="action", doc="The action")],
     refusals=[Refusal(1, "Missing or invalid action_id parameter"), not_found(2, "Action not found")],
     errors={service.ActionUnknown: 2},
     failure=Refusal(3, "Database query failed", 500),
-    envelope=Envelope.SCALAR,
     title="Audit a Journey Action",
-    source=SOURCE,
     example={"ActionID": 789},
     answer=_told(
         ActionMeta={
