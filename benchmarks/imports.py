@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -20,6 +21,7 @@ from journeys_api.clock import DatabaseClock, SystemClock
 from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.imports import service
+from journeys_api.imports.ahead import Ahead
 from journeys_api.imports.formats import Format
 from journeys_api.imports.loading import turn
 from journeys_api.imports.service import Asked
@@ -90,7 +92,8 @@ async def imported(sessions: Sessions, file: bytes, *, triggers: bool) -> float:
         job = await service.submit(
             session, owner_id=OWNER, list_id=LIST, asked=asked, data=blocks, url=None, now=SystemClock().now()
         )
-    await Runner(sessions, {JobKind.IMPORT: turn}, clock=DatabaseClock()).run_until_quiet()
+    turns = {JobKind.IMPORT: partial(turn, ahead=Ahead())}
+    await Runner(sessions, turns, clock=DatabaseClock()).run_until_quiet()
     seconds = time.perf_counter() - started
     async with sessions() as session:
         done = await session.get(Job, job.job_id)

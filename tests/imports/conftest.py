@@ -58,8 +58,16 @@ class Imports:
 
     async def work(self, **later: float) -> None:
         """Let time pass (`minutes=5`), and workers do what is due then."""
-        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
+        self._pass_time(**later)
         await self.worker.run_until_quiet()
+
+    async def one_turn(self) -> None:
+        """Let a worker take one turn of an import."""
+        self._pass_time()
+        await self.worker.jobs.turn()
+
+    def _pass_time(self, **later: float) -> None:
+        self.clock.instant = max(self.clock.instant, datetime.now(UTC)) + timedelta(**later)
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         """The rows of a statement."""

@@ -105,6 +105,26 @@ async def _field(imports: Imports, name: str, **more: str) -> int:
     return int(made["CustomFieldID"])
 
 
+async def test_a_field_that_is_deleted_on_the_way_gets_no_values_any_more(imports: Imports) -> None:
+    """The piece that was read ahead was read with the field: it is read again."""
+    size = await _field(imports, "Size")
+    data = "".join(f"person{number:05}@example.com,large\n" for number in range(60_000))
+    posted = await imports.api.ok(
+        "subscribers.import.post", **imports.parameters(data, {"FIELD1": "EmailAddress", "FIELD2": str(size)})
+    )
+    await imports.one_turn()
+    first = await imports.people()
+
+    await imports.api.ok("customfields.delete", CustomFields=str(size))
+    await imports.work()
+    people = await imports.people()
+
+    assert 0 < len(first) < 60_000
+    assert all(values == {str(size): "large"} for _, _, values in first)
+    assert len(people) == 60_000
+    assert all(values == {} for _, _, values in people)
+
+
 async def test_columns_are_found_by_place_heading_field_and_alias(imports: Imports) -> None:
     city = await _field(imports, "City", MergeTagAlias="City")
     plan = await _field(imports, "Plan", DefaultValue="free")

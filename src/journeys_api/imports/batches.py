@@ -31,6 +31,8 @@ class Batch:
     """The number of the first line that is not read."""
     overlap: int = 0
     """How many bytes behind the piece were read with its last record."""
+    size: int = 0
+    """Bytes of the piece."""
 
 
 def read_batch(

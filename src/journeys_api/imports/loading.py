@@ -1,7 +1,6 @@
 """The turns of an import: a piece of the file goes onto the list, with everything that comes of it, and the cursor
 behind it, in one transaction."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +13,9 @@ from journeys_api.clock import WorkClock
 from journeys_api.db import Sessions
 from journeys_api.delivery.notices import owe_notice
 from journeys_api.fields import service as fields
-from journeys_api.imports.batches import Batch, read_batch
+from journeys_api.imports.ahead import Ahead
+from journeys_api.imports.batches import Batch
 from journeys_api.imports.errors import FieldMappingInvalid, SourceUnreachable
-from journeys_api.imports.formats import LONGEST, Format
-from journeys_api.imports.mapping import Columns
 from journeys_api.imports.staging import stage
 from journeys_api.imports.wire import import_notice
 from journeys_api.jobs import service as jobs
@@ -43,37 +41,30 @@ Fetch = Callable[[str, Upload], Awaitable[None]]
 """Fetches what is at an address. Raises SourceUnreachable."""
 
 
-async def turn(session: AsyncSession, job: Job, now: datetime) -> None:
-    """Load the next piece of a locked job that has pieces; end it when there is none."""
+async def turn(session: AsyncSession, job: Job, now: datetime, ahead: Ahead | None = None) -> None:
+    """Load the next piece of a locked job that has pieces; end it when there is none.
+
+    Args:
+        ahead: keeps what is read of the piece behind it meanwhile; None: nothing is read ahead.
+    """
     try:
         found = await lists.get_list(session, owner_id=job.owner_id, list_id=job.parameters["list_id"])
     except ListNotFound as error:
         await end_in_failure(session, job, str(error), now=now)
         return
     await session.execute(text("SET LOCAL statement_timeout = '10min'"))
-    place, offset = job.cursor["place"], job.cursor["offset"]
-    piece = await jobs.piece(session, job, place)
-    if piece is None:
+    known = await fields.fields_of_list(session, owner_id=job.owner_id, list_id=found.list_id)
+    ahead = ahead or Ahead()
+    batch = await ahead.taken(session, job, known)
+    if batch is None:
         await _complete(session, job, now=now)
         return
-    behind = b""
-    if job.parameters["format"]["encloser"] or job.parameters["format"]["escape"]:
-        behind = await jobs.piece(session, job, place + 1, most=LONGEST + 1) or b""
-    known = await fields.fields_of_list(session, owner_id=job.owner_id, list_id=found.list_id)
-    batch = await asyncio.to_thread(
-        read_batch,
-        piece[offset:],
-        behind,
-        Format(**job.parameters["format"]),
-        Columns.of(job.cursor["columns"]).of_fields(each.field_id for each in known),
-        {each.field_id: each for each in known},
-        first_line=job.cursor["line"],
-        updates=job.parameters["updates"],
-    )
+    await jobs.drop_pieces(session, job, below=job.cursor["place"] + 1)
+    job.cursor = {**job.cursor, "place": job.cursor["place"] + 1, "offset": batch.overlap, "line": batch.next_line}
+    job.done = min(job.total, job.done + batch.size)
+    if job.done < job.total:
+        await ahead.begin(session, job, known)
     await _load(session, job, batch, found, values.defaults(known), now=now)
-    job.cursor = {**job.cursor, "place": place + 1, "offset": batch.overlap, "line": batch.next_line}
-    job.done = min(job.total, job.done + len(piece))
-    await jobs.drop_pieces(session, job, below=place + 1)
     if job.done >= job.total:
         await _complete(session, job, now=now)
 
@@ -152,11 +143,12 @@ class Importer:
         self._sessions = sessions
         self._clock = clock
         self._fetch = fetch
+        self._ahead = Ahead()
 
     async def turn(self, session: AsyncSession, job: Job, now: datetime) -> Callable[[], Awaitable[None]] | None:
         """One turn of a locked job."""
         if job.cursor:
-            await turn(session, job, now)
+            await turn(session, job, now, self._ahead)
             return None
         job_id, url = job.job_id, str(job.parameters["url"])
         fence = jobs.lend(job, until=now + FETCH_LEASE)
