@@ -109,7 +109,7 @@ async def test_a_field_that_is_deleted_on_the_way_gets_no_values_any_more(import
     """The piece that was read ahead was read with the field: it is read again."""
     size = await _field(imports, "Size")
     data = "".join(f"person{number:05}@example.com,large\n" for number in range(60_000))
-    posted = await imports.api.ok(
+    await imports.api.ok(
         "subscribers.import.post", **imports.parameters(data, {"FIELD1": "EmailAddress", "FIELD2": str(size)})
     )
     await imports.one_turn()
