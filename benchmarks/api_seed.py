@@ -61,6 +61,10 @@ INSERT INTO action_days (owner_id, journey_id, action_id, domain, counted_on, se
 SELECT owner_id, journey_id, journey_id * 3 + 2, 'example.com', (now() AT TIME ZONE 'UTC')::date - n, 20 + n, n
 FROM journeys, generate_series(0, 30) n
 WHERE journey_id > {ACTIVE} OR (journey_id BETWEEN 10000 AND {EDITED} AND (journey_id - 10000) % 10 = 0);
+INSERT INTO action_day_totals (owner_id, journey_id, action_id, counted_on, send_count, open_count)
+SELECT owner_id, journey_id, action_id, counted_on, send_count, open_count FROM action_days;
+INSERT INTO journey_days (owner_id, journey_id, counted_on, send_count, open_count)
+SELECT owner_id, journey_id, counted_on, send_count, open_count FROM action_days;
 SELECT setval(pg_get_serial_sequence('journeys', 'journey_id'), 10000000);
 SELECT setval(pg_get_serial_sequence('journey_actions', 'action_id'), 100000000);
 """
