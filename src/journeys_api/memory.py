@@ -2,8 +2,9 @@
 
 import gc
 
-ALLOCATED = 50_000
-"""Objects made and not freed before the young are looked through: more than a batch or a large answer holds at once."""
+ALLOCATED = 10_000
+"""Objects made and not freed before the young are looked through. With more the process would only grow: what an
+answer leaves behind in circles lies about until then."""
 
 
 def collect_rarely() -> None:

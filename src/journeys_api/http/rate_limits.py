@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv4Address, ip_address
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,14 +15,14 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.errors import StorageError
 from limits.storage import MemoryStorage
 from limits.strategies import STRATEGIES
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from slowapi import Limiter
 
 from journeys_api.commands.registry import Limit
 from journeys_api.errors import TooManyRequests
 from journeys_api.http.ring_storage import RingStorage, steady_time
-from journeys_api.http.shared_storage import SharedStorage
+
+if TYPE_CHECKING:
+    from journeys_api.http.shared_storage import SharedStorage
 
 log = structlog.get_logger()
 
@@ -201,7 +201,6 @@ class _StoreLimiter(Limiter):
                 "wrap_exceptions": True,
                 "socket_connect_timeout": STORE_TIMEOUT_SECONDS,
                 "socket_timeout": STORE_TIMEOUT_SECONDS,
-                "retry": Retry(NoBackoff(), 0),  # never the client's own retries: they sleep
                 "protocol": 2,
             }
         super().__init__(
@@ -262,11 +261,11 @@ class _StoreLimiter(Limiter):
         """Hang up on the store, and on the thread that asks it."""
         if self._probe is not None:
             self._probe.join(5 * STORE_TIMEOUT_SECONDS)
-        cast(RingStorage | SharedStorage, self._storage).close()
+        cast("RingStorage | SharedStorage", self._storage).close()
 
     @property
-    def _shared_storage(self) -> SharedStorage:
-        return cast(SharedStorage, self._storage)
+    def _shared_storage(self) -> "SharedStorage":
+        return cast("SharedStorage", self._storage)
 
     def _wait_longer(self, now: float) -> None:
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
@@ -276,7 +275,7 @@ class _StoreLimiter(Limiter):
 class _Probe(threading.Thread):
     """Asks a lost store once, beside the event loop: no timeout holds for looking up the name of its host."""
 
-    def __init__(self, storage: SharedStorage) -> None:
+    def __init__(self, storage: "SharedStorage") -> None:
         super().__init__(name="rate-limit-store-probe", daemon=True)
         self._storage = storage
         self.answered = False
@@ -291,6 +290,9 @@ def _no_request() -> str:
 
 def _place(storage_uri: str) -> str:
     """The URI without its credentials, for the log; ValueError if it is none of a store that processes can share."""
+    # Imported here because it brings a client of five megabytes, which an installation of one process does without.
+    from journeys_api.http.shared_storage import SharedStorage
+
     try:
         parts = urlsplit(storage_uri)
         known = f"shared+{parts.scheme}" in SharedStorage.STORAGE_SCHEME

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from limits.storage import RedisStorage
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from journeys_api.http.ring_storage import steady_time
 
@@ -63,6 +65,7 @@ class SharedStorage(RedisStorage):
         scheme, _, place = uri.removeprefix("shared+").partition("://")
         self._clock = clock
         self._told: tuple[str, tuple[float, int]] | None = None
+        options["retry"] = Retry(NoBackoff(), 0)  # never the client's own retries: they sleep
         super().__init__(f"{scheme.replace('valkey', 'redis')}://{place}", key_prefix="journeys-api", **options)
         self._hit = self.get_connection().register_script(_HIT)
 
