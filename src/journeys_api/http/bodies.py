@@ -104,6 +104,8 @@ async def _receive(
     scope: Scope, receive: Receive, take: Callable[[bytes], None], *, limit: int, seconds: float
 ) -> None:
     announced = header(scope, b"content-length")
+    if announced is None and header(scope, b"transfer-encoding") is None:
+        return  # then there is none (RFC 9112, 6.3), and nobody has to be timed
     if announced is not None and announced.isdigit() and int(announced) > limit:
         raise BodyTooLarge
     size = 0
