@@ -34,8 +34,10 @@ class Preparer(Protocol):
         """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
 
 
-GATHER_SECONDS = 0.02
-"""How long a sender with little room waits for more of it."""
+GATHER_SECONDS = 0.05
+"""How long a sender waits for more, while others are under way: for more room before it claims, and for more attempts
+to end before it records. Statements over many cost little more than over one. What a server took in this moment is
+sent again if the process dies in it, like what it took while earlier outcomes were being written."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Sender:
         self._destinations: Counter[str] = Counter()
         self._finished: dict[UUID, list[Finished]] = {}
         self._recording = asyncio.Lock()
+        self._trying = 0
         self._may_begin_at = 0.0
         self.attempts = 0
         self.freed = asyncio.Event()
@@ -99,7 +102,7 @@ class Sender:
         """How many may be begun. Waits for room, and a moment for more: a claim of many costs little more than one."""
         if len(self._under_way) >= self._pace.concurrency:
             await asyncio.wait(set(self._under_way), return_when=asyncio.FIRST_COMPLETED)
-        if self._under_way and self._pace.concurrency - len(self._under_way) < self._pace.concurrency // 4:
+        if self._under_way and self._pace.concurrency - len(self._under_way) < self._pace.concurrency // 2:
             await asyncio.wait(set(self._under_way), timeout=GATHER_SECONDS)
         return self._pace.concurrency - len(self._under_way)
 
@@ -142,15 +145,21 @@ class Sender:
         self._finished.setdefault(token, []).append(Finished(row, outcome))
         # whoever comes first records what others have finished by then
         async with self._recording:
-            await self._record()
+            if self._finished:
+                if self._trying:
+                    await asyncio.sleep(GATHER_SECONDS)
+                await self._record()
 
     async def _try(self, row: Row[Any], attempt: Attempt) -> Outcome:
+        self._trying += 1
         try:
             return await attempt()
         except Exception:
             # a preparer's fault; whether anything left the machine is not known
             log.exception("attempt_failed", delivery_id=row.delivery_id, kind=row.kind)
             return Outcome(Ending.UNKNOWN, "internal error")
+        finally:
+            self._trying -= 1
 
     async def _wait_for_turn(self) -> None:
         if self._pace.per_second:
