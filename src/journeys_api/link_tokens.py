@@ -55,12 +55,12 @@ def sign(key: bytes, kind: Kind, *numbers: int) -> str:
     Args:
         key: the server's secret key; links are signed with a key of their own made from it.
     """
-    return _sealed(key, kind, _packed(numbers))
+    return _seal(key, kind).token(_packed(numbers))
 
 
 def read(key: bytes, kind: Kind, token: str) -> tuple[int, ...] | None:
     """The numbers of a token; None when it is not one of ours, of this kind, unchanged."""
-    payload = _opened(key, kind, token, _MOST_TOKEN)
+    payload = _seal(key, kind).payload(token, _MOST_TOKEN)
     return None if payload is None else tuple(number for number, _ in _numbers(payload))
 
 
@@ -69,12 +69,12 @@ def sign_click(key: bytes, owner_id: int, delivery_id: int, target: str) -> str 
     text = _packed_text(target)
     if text is None:
         return None
-    return _sealed(key, Kind.CLICK, _packed((owner_id, delivery_id)) + text)
+    return _seal(key, Kind.CLICK).token(_packed((owner_id, delivery_id)) + text)
 
 
 def read_click(key: bytes, token: str) -> tuple[int, int, str] | None:
     """The account, the message and the target of a token; None when it is not one of ours, unchanged."""
-    payload = _opened(key, Kind.CLICK, token, _MOST_TOKEN_WITH_TARGET)
+    payload = _seal(key, Kind.CLICK).payload(token, _MOST_TOKEN_WITH_TARGET)
     if payload is None:
         return None
     numbers = _numbers(payload)
@@ -98,48 +98,63 @@ def url_of(public_url: str, kind: Kind, token: str) -> str:
     return f"{public_url}/t/{kind.value}/{token}"
 
 
-def _sealed(key: bytes, kind: Kind, payload: bytes) -> str:
-    signature = _signature(key, kind, payload)
-    return base64.urlsafe_b64encode(signature + _masked(key, kind, signature, payload)).rstrip(b"=").decode()
+class _Seal:
+    """Makes and opens the tokens of one kind. Its keys are prepared once: a mail has a dozen tokens of a kind."""
+
+    def __init__(self, key: bytes, kind: Kind) -> None:
+        self._signing = hmac.new(_own(key, b"sign", kind), digestmod="sha256")
+        self._masking = hashlib.shake_256(_own(key, b"mask", kind))
+
+    def token(self, payload: bytes) -> str:
+        """The payload, signed and masked."""
+        signature = self._signature(payload)
+        return base64.urlsafe_b64encode(signature + self._masked(signature, payload)).rstrip(b"=").decode()
+
+    def payload(self, token: str, most: int) -> bytes | None:
+        """The payload of a token; None when it is not one of ours, of this kind, unchanged.
+
+        Args:
+            most: characters of the longest token.
+        """
+        if not token.isascii() or len(token) > most:
+            return None
+        try:
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        signature, masked = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        # a second spelling of the same bytes is not the link that we gave out
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
+            return None
+        payload = self._masked(signature, masked)
+        if not hmac.compare_digest(signature, self._signature(payload)):
+            return None
+        return payload
+
+    def _signature(self, payload: bytes) -> bytes:
+        signing = self._signing.copy()
+        signing.update(payload)
+        return signing.digest()[:_SIGNATURE_BYTES]
+
+    def _masked(self, signature: bytes, payload: bytes) -> bytes:
+        """The payload under a mask that only this signature has; masking twice gives it back."""
+        size = len(payload)
+        masking = self._masking.copy()
+        masking.update(signature)
+        return (int.from_bytes(payload, "big") ^ int.from_bytes(masking.digest(size), "big")).to_bytes(size, "big")
 
 
-def _opened(key: bytes, kind: Kind, token: str, most: int) -> bytes | None:
-    """The payload of a token; None when it is not one of ours, of this kind, unchanged."""
-    if not token.isascii() or len(token) > most:
-        return None
-    try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    signature, masked = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
-    # a second spelling of the same bytes is not the link that we gave out
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != token:
-        return None
-    payload = _masked(key, kind, signature, masked)
-    if not hmac.compare_digest(signature, _signature(key, kind, payload)):
-        return None
-    return payload
+_seal = lru_cache(maxsize=64)(_Seal)
 
 
-def _signature(key: bytes, kind: Kind, payload: bytes) -> bytes:
-    return hmac.digest(_own(key, b"sign", kind), payload, "sha256")[:_SIGNATURE_BYTES]
-
-
-def _masked(key: bytes, kind: Kind, signature: bytes, payload: bytes) -> bytes:
-    """The payload under a mask that only this signature has; masking twice gives it back."""
-    size = len(payload)
-    mask = hashlib.shake_256(_own(key, b"mask", kind) + signature).digest(size)
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(size, "big")
-
-
-@lru_cache(maxsize=64)
 def _own(key: bytes, purpose: bytes, kind: Kind) -> bytes:
     """A key for one purpose and kind, made from the server's."""
     return hmac.digest(key, b"journeys links " + purpose + b" " + kind.value.encode(), "sha256")
 
 
+@lru_cache(maxsize=1024)
 def _packed(numbers: tuple[int, ...]) -> bytes:
-    """Seven bits a byte, the lowest first, the high bit set where more follow."""
+    """Seven bits a byte, the lowest first, the high bit set where more follow; all clicks of a mail begin alike."""
     packed = bytearray()
     for number in numbers:
         while number > 0x7F:

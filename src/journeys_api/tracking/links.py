@@ -12,6 +12,7 @@ class Links:
     def __init__(self, key: bytes, *, public_url: str) -> None:
         self._key = key
         self.public_url = public_url
+        self._beginnings = {kind: url_of(public_url, kind, "") for kind in Kind}
 
     def unsubscribe(self, delivery: Any) -> str:
         """Leads to a page that takes the delivery's subscriber off its list; one-click POSTs go there too."""
@@ -36,7 +37,7 @@ class Links:
     def clicked(self, delivery: Any, target: str) -> str | None:
         """Leads on to the target and tells that it was followed; None: the target is too long for a link of ours."""
         token = sign_click(self._key, delivery.owner_id, delivery.delivery_id, target)
-        return None if token is None else url_of(self.public_url, Kind.CLICK, token)
+        return None if token is None else self._beginnings[Kind.CLICK] + token
 
     def browser(self, delivery: Any) -> str:
         """Leads to the delivery's mail as a page."""
@@ -58,4 +59,4 @@ class Links:
         return self._url(kind, delivery.owner_id, delivery.list_id, delivery.subscriber_id, delivery.delivery_id)
 
     def _url(self, kind: Kind, *numbers: int) -> str:
-        return url_of(self.public_url, kind, sign(self._key, kind, *numbers))
+        return self._beginnings[kind] + sign(self._key, kind, *numbers)
