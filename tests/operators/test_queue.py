@@ -502,6 +502,10 @@ async def test_beyond_the_bounds_numbers_are_estimates_and_say_so(
     assert audience.api.account
     journey_id = await running(audience.api, HOUR)
     action_id = int((await audience.api.ok("journey.get", JourneyID=journey_id))["Actions"][0]["ActionID"])
+    # often enough for the connection to keep plans, while there is nobody
+    for _ in range(8):
+        await admin.ok("admin.journeys.overview", JourneyID=journey_id)
+        await admin.ok("admin.journeys.queue", JourneyID=journey_id, Status="overdue", RecordsPerRequest=5)
     # a crowd of which three quarters wait and a quarter is overdue
     crowd = 4 * counts.COUNTED + 4000
     await work.change(

@@ -161,10 +161,10 @@ async def due_by_owner(session: AsyncSession, *, now: datetime) -> tuple[dict[in
 _JUDGE = f"""
 SELECT e.seq, e.created_at, e.entered_at, e.due_at FROM (
     SELECT due.* FROM runnable_journeys r CROSS JOIN LATERAL (
-        SELECT owner_id, enrollment_id, due_at FROM timers t
+        SELECT owner_id, journey_id, enrollment_id, due_at FROM timers t
         WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= :now LIMIT {JUDGED}
     ) AS due WHERE {{one}} r.next_due_at <= :now LIMIT {JUDGED}
-) AS t JOIN enrollments e USING (owner_id, enrollment_id) WHERE e.state = 'active' AND e.due_at = t.due_at
+) AS t JOIN enrollments e USING (owner_id, journey_id, enrollment_id) WHERE e.state = 'active' AND e.due_at = t.due_at
 """  # noqa: S608 (constants of ours)
 
 

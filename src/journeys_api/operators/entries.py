@@ -80,19 +80,12 @@ SELECT found.* FROM ({places}) AS p CROSS JOIN LATERAL (
     ORDER BY e.enrollment_id {direction} LIMIT {most}
 ) AS found ORDER BY {order} OFFSET {offset} LIMIT {count}
 """
+# timers name their journey, so that a person is one look-up in whichever index is taken: in that of a journey's people
+# the journey comes before the id, and without it everybody of the account would be read for each timer
 _BY_DUE = """
 SELECT found.* FROM ({places}) AS p
 CROSS JOIN generate_series(0, {last_shard}) AS s(shard) CROSS JOIN LATERAL (
-    SELECT {columns} FROM timers t JOIN enrollments e USING (owner_id, enrollment_id)
-    WHERE t.shard = s.shard AND t.journey_id = p.journey_id AND t.owner_id = p.owner_id
-      AND e.state = 'active' AND e.due_at = t.due_at {conditions}
-    ORDER BY t.due_at {direction} LIMIT {most}
-) AS found ORDER BY {order} OFFSET {offset} LIMIT {count}
-"""
-_DUE = """
-SELECT found.* FROM (SELECT DISTINCT owner_id, journey_id FROM ({places}) AS p) AS p
-CROSS JOIN generate_series(0, {last_shard}) AS s(shard) CROSS JOIN LATERAL (
-    SELECT {columns} FROM timers t JOIN enrollments e USING (owner_id, enrollment_id)
+    SELECT {columns} FROM timers t JOIN enrollments e USING (owner_id, journey_id, enrollment_id)
     WHERE t.shard = s.shard AND t.journey_id = p.journey_id AND t.owner_id = p.owner_id
       AND e.state = 'active' AND e.due_at = t.due_at {conditions}
     ORDER BY t.due_at {direction} LIMIT {most}
@@ -101,10 +94,10 @@ CROSS JOIN generate_series(0, {last_shard}) AS s(shard) CROSS JOIN LATERAL (
 _DUE = """
 SELECT {columns} FROM (
     SELECT due.* FROM runnable_journeys r CROSS JOIN LATERAL (
-        SELECT owner_id, enrollment_id, due_at FROM timers t
+        SELECT owner_id, journey_id, enrollment_id, due_at FROM timers t
         WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= :now LIMIT {looked_at}
     ) AS due WHERE {of_journey} r.next_due_at <= :now LIMIT {looked_at}
-) AS t JOIN enrollments e USING (owner_id, enrollment_id)
+) AS t JOIN enrollments e USING (owner_id, journey_id, enrollment_id)
 WHERE e.state = 'active' AND e.due_at = t.due_at {conditions} ORDER BY {order}
 """
 

@@ -68,8 +68,18 @@ async def unstick(session: AsyncSession, *, journey_id: int | None) -> NoReturn:
     raise NobodyStuck
 
 
+async def _plan_anew(session: AsyncSession) -> None:
+    """Have the call's statements planned for the tables as they are.
+
+    A connection keeps a plan from when the tables were small until they are analyzed; it may read all of one for each
+    row of another, which takes seconds once thousands are parked.
+    """
+    await session.execute(text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"))
+
+
 async def pending(session: AsyncSession, *, now: datetime) -> tuple[list[tuple[int, str, int]], bool]:
     """(account, its name, people whose turn it is), those with most first; and whether the numbers are estimates."""
+    await _plan_anew(session)
     by_owner, is_estimate = await counts.due_by_owner(session, now=now)
     names = await session.execute(
         text("SELECT user_id, username FROM users WHERE user_id = ANY(CAST(:users AS bigint[]))"),
@@ -81,6 +91,7 @@ async def pending(session: AsyncSession, *, now: datetime) -> tuple[list[tuple[i
 
 async def overview(session: AsyncSession, *, journey_id: int | None, now: datetime) -> tuple[Queue, Throughput]:
     """The queue and the speed at which it is worked off."""
+    await _plan_anew(session)
     return await counts.queue(session, now=now, journey_id=journey_id), await counts.throughput(session)
 
 
@@ -94,6 +105,7 @@ class Page:
 
 async def queue_page(session: AsyncSession, wanted: Wanted, *, now: datetime) -> Page:
     """A page of entries, and how many there are."""
+    await _plan_anew(session)
     rows, total = await entries.page(session, wanted, now=now)
     if total is not None:
         return Page(rows, Count(total, is_estimate=total >= entries.LOOKED_AT and not wanted.keyword))
@@ -128,6 +140,7 @@ async def places(session: AsyncSession, whose: Sought, *, now: datetime) -> tupl
     Raises:
         NotInQueue: no active entry.
     """
+    await _plan_anew(session)
     rows = await entries.sought(session, whose)
     if not rows:
         raise NotInQueue
@@ -181,6 +194,7 @@ async def audit(session: AsyncSession, *, action_id: int, now: datetime) -> tupl
     Raises:
         ActionUnknown: there is no such action.
     """
+    await _plan_anew(session)
     action = await _action(session, action_id)
     if action is None:
         raise ActionUnknown
