@@ -1,7 +1,8 @@
 """What the administrator's commands about the queue cost with many people parked, against `SELECT 1`.
 
 Each round calls every command once at the legacy door, in-process, and runs `SELECT 1` on the same pool before each; a
-ratio is the median of the rounds' own. With `--workers` engines move people meanwhile, as fast as they can.
+ratio is the median of the rounds' own; without engines, and beside engines that move people as fast as they can
+(`--workers 0,1`).
 """
 
 import argparse
@@ -162,8 +163,8 @@ async def measure(app: Application, url: str, rounds: int, engines: int) -> list
     ]
 
 
-async def run(url: str, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Prepare, measure."""
+async def run(url: str, given: argparse.Namespace) -> dict[int, list[dict[str, Any]]]:
+    """Prepare, and measure beside each number of workers."""
     await migrate(url)
     await park(url, given.parked, given.due)
     app = create_app(
@@ -177,7 +178,7 @@ async def run(url: str, given: argparse.Namespace) -> list[dict[str, Any]]:
         )
     )
     try:
-        return await measure(app, url, given.rounds, given.workers)
+        return {number: await measure(app, url, given.rounds, number) for number in given.workers}
     finally:
         await app.close()
 
@@ -188,7 +189,7 @@ def main() -> None:
     parser.add_argument("--parked", type=int, default=1_000_000)
     parser.add_argument("--due", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--workers", type=lambda given: [int(number) for number in given.split(",")], default=[0, 1])
     given = parser.parse_args()
     configure_logging("error")
     parameters = {"shared_buffers": "2GB", "max_wal_size": "8GB", "fsync": "off"}
@@ -196,15 +197,19 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         EmbeddedPostgres(Path(folder) / "data", parameters=parameters).own() as url,
     ):
-        rows = asyncio.run(run(url, given))
-    table = Table(f"with {given.parked:,} people parked", "ms", "SELECT 1, ms", "ratio", "best ms", "best SELECT 1, ms")
-    for row in rows:
-        best = (f"{row['best_ms']:.2f}", f"{row['best_select_1_ms']:.2f}")
-        table.add_row(row["command"], f"{row['ms']:.2f}", f"{row['select_1_ms']:.2f}", f"{row['ratio']:.1f}x", *best)
-    Console().print(table)
+        found = asyncio.run(run(url, given))
+    for number, rows in found.items():
+        title = f"with {given.parked:,} people parked, {number} workers at full speed"
+        table = Table(title, "ms", "SELECT 1, ms", "ratio", "best ms", "best SELECT 1, ms")
+        for row in rows:
+            best = (f"{row['best_ms']:.2f}", f"{row['best_select_1_ms']:.2f}")
+            table.add_row(
+                row["command"], f"{row['ms']:.2f}", f"{row['select_1_ms']:.2f}", f"{row['ratio']:.1f}x", *best
+            )
+        Console().print(table)
     results = Path(__file__).parent / "results"
     results.mkdir(exist_ok=True)
-    (results / "operators.json").write_text(json.dumps(rows, indent=2))
+    (results / "operators.json").write_text(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":
