@@ -14,7 +14,7 @@ from journeys_api.operators import counts, entries
 from journeys_api.operators.counts import JUDGED, Count, Queue, Throughput
 from journeys_api.operators.entries import Sought, TouchState, Wanted, touch_state
 
-PROBES = 200
+PROBES = 100
 """So many people of a crowded journey are looked at."""
 
 
