@@ -1,5 +1,6 @@
 """The commands that show journeys with their numbers (journeys page)."""
 
+import asyncio
 from collections.abc import Mapping
 
 from journeys_api.commands.call import Body, Call
@@ -31,6 +32,9 @@ from journeys_api.stats import queries as stats
 from journeys_api.stats.slices import Slice
 from journeys_api.stats.windows import Window
 from journeys_api.stats.wire import activity_counters, days_enrolments, journey_stats
+
+JOURNEYS_IN_A_ROW = 50
+"""How many journeys of a long list are described before other calls have their turn."""
 
 
 @command(
@@ -149,7 +153,9 @@ async def journey_list(call: Call, *, window: Window, skips_stats: bool, with_ac
     if with_activity:
         activity = await stats.journey_activity(call.lane, owner_id=call.owner_id, journey_id=None)
     rows = []
-    for journey in journeys:
+    for place, journey in enumerate(journeys):
+        if place % JOURNEYS_IN_A_ROW == JOURNEYS_IN_A_ROW - 1:
+            await asyncio.sleep(0)
         counted, of_days = totals.get(journey.journey_id), days.get(journey.journey_id, {})
         numbers = journey_stats(counted, counted, of_days, window)
         if with_activity:

@@ -44,6 +44,8 @@ _counters = attrgetter(*COUNTERS)
 _NOTHING: dict[str, object] = dict.fromkeys(MAIL_KEYS, 0)
 _NOTHING_RENDERED = orjson.Fragment(orjson.dumps(_NOTHING))
 """Rendered once: a month of one journey has thirty of these, a list thousands."""
+_RENDERED = "{" + "".join(f'"{key}":%d,' for key in MAIL_KEYS[:-1]) + f'"{MAIL_KEYS[-1]}":%s}}'
+"""The same of numbers: filled in, which takes half of what a dict of them does to be made and rendered."""
 
 
 def mail_counters(counted: Any) -> dict[str, object]:
@@ -53,6 +55,12 @@ def mail_counters(counted: Any) -> dict[str, object]:
     values = dict(zip(MAIL_KEYS, _counters(counted), strict=True))
     values["TotalRevenue"] = money(values["TotalRevenue"])
     return values
+
+
+def _rendered(counted: Any) -> orjson.Fragment:
+    """`mail_counters` as JSON."""
+    *numbers, cents = _counters(counted)
+    return orjson.Fragment(_RENDERED % (*numbers, money(cents)))
 
 
 def journey_stats(people: Any, mails: Any, days: Mapping[date, Any], window: Window) -> dict[str, object]:
@@ -66,7 +74,7 @@ def journey_stats(people: Any, mails: Any, days: Mapping[date, Any], window: Win
     series: dict[str, object] | list[object] = []
     if any(any(_counters(counted)) for counted in days.values()):
         series = {
-            day(each): mail_counters(days[each]) if each in days else _NOTHING_RENDERED
+            day(each): _rendered(days[each]) if each in days else _NOTHING_RENDERED
             for each in reversed(list(window.days()))
         }
     return {
