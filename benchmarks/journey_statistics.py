@@ -27,6 +27,7 @@ from journeys_api.app import create_app
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.lanes import Lane, PoolLane
 from journeys_api.logging import configure_logging
+from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.settings import Settings
 from journeys_api.stats import queries as stats
@@ -225,6 +226,7 @@ async def measure(url: str, *, rounds: int, people: int) -> dict[str, float]:
         log_level="error",
     )
     app = create_app(settings)
+    collect_rarely()  # as the server does when it begins
     found: dict[str, float] = {}
     deep = people * 9 // 10
     opened = {"FilterJSON": '["opened"]'}

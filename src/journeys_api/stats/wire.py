@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -42,10 +43,10 @@ BRIEF_KEYS = (
 
 _counters = attrgetter(*COUNTERS)
 _NOTHING: dict[str, object] = dict.fromkeys(MAIL_KEYS, 0)
-_NOTHING_RENDERED = orjson.Fragment(orjson.dumps(_NOTHING))
-"""Rendered once: a month of one journey has thirty of these, a list thousands."""
 _RENDERED = "{" + "".join(f'"{key}":%d,' for key in MAIL_KEYS[:-1]) + f'"{MAIL_KEYS[-1]}":%s}}'
-"""The same of numbers: filled in, which takes half of what a dict of them does to be made and rendered."""
+_NOTHING_RENDERED = orjson.dumps(_NOTHING).decode()
+"""`mail_counters` as JSON. A list of ten thousand journeys has 310,000 of these: filled into a text, they cost a third
+of what as many dicts do to be made and rendered."""
 
 
 def mail_counters(counted: Any) -> dict[str, object]:
@@ -57,10 +58,22 @@ def mail_counters(counted: Any) -> dict[str, object]:
     return values
 
 
-def _rendered(counted: Any) -> orjson.Fragment:
-    """`mail_counters` as JSON."""
-    *numbers, cents = _counters(counted)
-    return orjson.Fragment(_RENDERED % (*numbers, money(cents)))
+@lru_cache(maxsize=16)
+def _labels(window: Window) -> list[tuple[date, str]]:
+    """The days of a window, newest first, each with its key as JSON. Few are kept: one may be of ten years."""
+    return [(each, f'"{day(each)}":') for each in reversed(list(window.days()))]
+
+
+def _mails_by_day(days: Mapping[date, Any], window: Window) -> orjson.Fragment:
+    """`mail_counters` of every day of the window, newest first."""
+    rendered = []
+    for each, label in _labels(window):
+        if each in days:
+            *numbers, cents = _counters(days[each])
+            rendered.append(label + _RENDERED % (*numbers, money(cents)))
+        else:
+            rendered.append(label + _NOTHING_RENDERED)
+    return orjson.Fragment("{" + ",".join(rendered) + "}")
 
 
 def journey_stats(people: Any, mails: Any, days: Mapping[date, Any], window: Window) -> dict[str, object]:
@@ -71,17 +84,12 @@ def journey_stats(people: Any, mails: Any, days: Mapping[date, Any], window: Win
         mails: row with the counters of mails, of the journey or of the slice asked for; None: none.
         days: rows of the same mails by day.
     """
-    series: dict[str, object] | list[object] = []
-    if any(any(_counters(counted)) for counted in days.values()):
-        series = {
-            day(each): _rendered(days[each]) if each in days else _NOTHING_RENDERED
-            for each in reversed(list(window.days()))
-        }
+    is_busy = any(any(_counters(counted)) for counted in days.values())
     return {
         "ActiveSubscribers": people.active_count if people else 0,
         "TotalSubscribers": people.total_count if people else 0,
         "AggregatedEmailActions": mail_counters(mails),
-        "AggregatedDaysEmailActions": series,
+        "AggregatedDaysEmailActions": _mails_by_day(days, window) if is_busy else [],
         "TotalRevenue": money(mails.revenue_cents if mails else 0),
         "DaysRevenue": days_revenue(days, window),
     }
