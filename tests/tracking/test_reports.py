@@ -115,6 +115,7 @@ def test_a_name_is_known_in_whatever_text_and_case_it_stands() -> None:
         name.replace("42.", "43."),
         f"{2**63}.{name[3:]}",
         "42." + "0" * 24,
+        name.replace("42.", "\u0664\u0662."),
     ):
         assert list(named_in(KEY, forged)) == list(named_in(b"another", name)) == []
 

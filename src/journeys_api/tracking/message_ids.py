@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
-_NAME = re.compile(r"(?<![\w.])(\d{1,19})\.([0-9a-f]{24})(?![\w])", re.IGNORECASE)
+_NAME = re.compile(r"(?<![\w.])(\d{1,19})\.([0-9a-f]{24})(?![\w])", re.ASCII | re.IGNORECASE)
 _LARGEST = 2**63 - 1
 
 
