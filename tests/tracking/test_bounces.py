@@ -400,6 +400,25 @@ async def test_the_same_at_once_is_one(post: Post, address: str) -> None:
     assert (await post.numbers())[1] == 1
 
 
+async def test_mails_to_one_address_on_two_lists_may_bounce_at_once(post: Post, address: str) -> None:
+    other = Audience(post.api, int((await post.api.ok("list.create", SubscriberListName="Other"))["ListID"]))
+    people = [(await post.mail(address))[0], await other.subscribe(address)]
+    await other.enter(post.journey_id, people[1])
+    await post.work.run()
+    names = [sent(message)["Message-ID"] for message in post.sink.messages]
+    tell = [{"type": "bounce", "message_id": name, "severity": "hard"} for name in names]
+
+    answers = []
+    for _ in range(5):
+        await post.work.change(
+            "UPDATE subscribers SET bounce_type = 'Not Bounced' WHERE subscriber_id = ANY(:people)", people=people
+        )
+        answers += await asyncio.gather(*(post.tell(event) for event in tell))
+
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert (await post.numbers())[1] == 2
+
+
 @pytest.mark.parametrize(
     "events",
     [

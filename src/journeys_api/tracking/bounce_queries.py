@@ -29,15 +29,41 @@ async def mails(session: AsyncSession, ids: Collection[int]) -> dict[int, Row[An
     return {row.delivery_id: row for row in rows}
 
 
-async def lock_people(session: AsyncSession, wanted: Sequence[Row[Any]]) -> None:
-    """Lock the subscribers of mails until the transaction ends, in one order."""
+_LOCK_PEOPLE = text(
+    f"""
+WITH wanted AS (
+    SELECT owner_id, subscriber_id, bool_or(is_hard) AS is_hard
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:hard AS boolean[]))
+        AS w(owner_id, subscriber_id, is_hard)
+    GROUP BY 1, 2
+), everybody AS (
+    SELECT owner_id, subscriber_id FROM wanted
+    UNION
+    SELECT s.owner_id, s.subscriber_id
+    FROM wanted w JOIN subscribers p USING (owner_id, subscriber_id) JOIN lists l ON l.owner_id = w.owner_id
+    JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id
+        AND lower(s.email_address) = lower(p.email_address)
+    WHERE w.is_hard OR p.soft_bounce_count + 1 >= {SOFT_MAKE_HARD}
+)
+SELECT FROM subscribers s JOIN everybody USING (owner_id, subscriber_id) ORDER BY s.subscriber_id FOR UPDATE OF s
+"""  # noqa: S608 (a number of ours)
+)
+
+
+async def lock_people(session: AsyncSession, wanted: Sequence[tuple[Row[Any], bool]]) -> None:
+    """Lock the subscribers of mails until the transaction ends, in one order: also those of other lists whom a hard
+    bounce will mark, since another mail to the same address may come back at the same moment.
+
+    Args:
+        wanted: mails, each with whether it bounced hard.
+    """
     await session.execute(
-        text(
-            "SELECT FROM subscribers s JOIN (SELECT DISTINCT * FROM unnest(CAST(:owners AS bigint[]), "
-            "CAST(:people AS bigint[])) AS w(owner_id, subscriber_id)) w USING (owner_id, subscriber_id) "
-            "ORDER BY s.subscriber_id FOR UPDATE OF s"
-        ),
-        {"owners": [row.owner_id for row in wanted], "people": [row.subscriber_id for row in wanted]},
+        _LOCK_PEOPLE,
+        {
+            "owners": [row.owner_id for row, _ in wanted],
+            "people": [row.subscriber_id for row, _ in wanted],
+            "hard": [is_hard for _, is_hard in wanted],
+        },
     )
 
 

@@ -84,7 +84,7 @@ async def record_returns(session: AsyncSession, returns: Sequence[Return], *, no
     if not taken:
         return verdicts
     # people before messages, as everybody does who changes both
-    await queries.lock_people(session, [mails[each.delivery_id] for each in taken])
+    await queries.lock_people(session, [(mails[each.delivery_id], each.kind is ReturnKind.HARD) for each in taken])
     facts = [_fact(each, mails[each.delivery_id], now) for each in taken]
     counted = await record_facts(session, facts, now=now)
     # a mail of no journey has no ledger to tell a repetition by
