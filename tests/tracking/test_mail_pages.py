@@ -1,10 +1,11 @@
 """A mail as a page, sent on to a friend, complained about, and left: what it does and what it counts as."""
 
+import asyncio
 import re
 
 import httpx
 
-from tests.conftest import Client
+from tests.conftest import ADMIN_KEY, Client
 from tests.engine.conftest import Audience, Work, running
 from tests.tracking.conftest import BROWSER, ONE, Sent, links_of, part_of
 
@@ -54,6 +55,36 @@ async def test_who_left_before_does_not_leave_again(sent: Sent) -> None:
 
     assert answer.status_code == 200
     assert await sent.numbers() == {}
+
+
+async def test_who_leaves_by_two_mails_at_once_leaves_once(sent: Sent) -> None:
+    await sent.audience.enter(sent.journey_id, sent.subscriber_id)
+    await sent.work.run()
+    mails = sent.work.mails_to(sent.address)
+    headers = [str(mail["List-Unsubscribe"]).strip("<>") for mail in mails]
+
+    answers = await asyncio.gather(*(post(sent, header, "List-Unsubscribe=One-Click") for header in headers))
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len(set(headers)) == 2
+    assert await sent.numbers() == {"UnsubscribeCount": 1}
+
+
+async def test_a_mail_program_may_unsubscribe_and_complain_at_once(sent: Sent) -> None:
+    told = {"type": "complaint", "message_id": str(sent.mail["Message-ID"])}
+
+    answers = []
+    for _ in range(5):
+        await sent.work.change(
+            "UPDATE subscribers SET status = 'Subscribed' WHERE subscriber_id = :person", person=sent.subscriber_id
+        )
+        answers += await asyncio.gather(
+            post(sent, "leave", "Act=unsubscribe"),
+            sent.api.http.post("/inbound/events", json=told, headers={"X-Inbound-Key": ADMIN_KEY}),
+        )
+
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert (await sent.numbers())["SpamComplaintCount"] == 1
 
 
 async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) -> None:

@@ -158,12 +158,13 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
 
 async def _record_once(session: AsyncSession, fact: Fact, *, list_id: int, subscriber_id: int, now: datetime) -> None:
     """Record what the button of a message did, unless it had nothing to do: who left before does not leave again."""
-    if fact.kind is ActivityKind.UNSUBSCRIBED:
-        subscriber = await find_subscriber(
-            session, owner_id=fact.owner_id, list_id=list_id, subscriber_id=subscriber_id
-        )
-        if subscriber is None or subscriber.status is SubscriptionStatus.UNSUBSCRIBED:
-            return
+    # people before messages, as everybody does who changes both
+    subscriber = await find_subscriber(
+        session, owner_id=fact.owner_id, list_id=list_id, subscriber_id=subscriber_id, for_update=True
+    )
+    has_left = subscriber is None or subscriber.status is SubscriptionStatus.UNSUBSCRIBED
+    if fact.kind is ActivityKind.UNSUBSCRIBED and has_left:
+        return
     if not await has_happened(session, fact):
         await record_facts(session, [fact], now=now)
 
