@@ -19,6 +19,7 @@ from journeys_api.doctor import examine
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.hits import Hit, insert_hits
 from journeys_api.tracking.isolation import Judge
+from journeys_api.tracking.judging import record_hits, ripe_hits
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 POISON = "https://poison.example/"
@@ -86,6 +87,29 @@ async def visits(make_database: Any, template: str) -> AsyncIterator[Visits]:
     )
     yield made
     await engine.dispose()
+
+
+READ = """
+SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables
+WHERE relname = 'tracking_hits' OR relname LIKE 'message_activities%'
+"""
+"""Rows that the transaction has looked at."""
+
+
+async def test_a_link_that_is_followed_any_number_of_times_holds_up_no_other(visits: Visits) -> None:
+    await visits.arrive(*["a"] * 300)
+    assert await visits.judge.turn() == 300
+    await visits.arrive(*["a"] * 300)
+
+    async with visits.sessions.begin() as session:
+        # as with the tables of a year
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        hit_ids = await ripe_hits(session, now=NOW + timedelta(days=1))
+        judged = await record_hits(session, hit_ids, now=NOW + timedelta(days=1))
+        read = await session.scalar(text(READ))
+
+    assert judged == 300
+    assert read < 20 * 300, "each visit is compared with those about its time, not with all of the mail's"
 
 
 @pytest.mark.parametrize(

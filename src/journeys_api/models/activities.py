@@ -38,8 +38,8 @@ class TrackingHit(Base):
     __tablename__ = "tracking_hits"
     __table_args__ = (
         CheckConstraint("kind IN ('opened', 'clicked', 'browser_viewed')", name="kind_known"),
-        # other clicks of the same message
-        Index("ix_tracking_hits_delivery_id", "owner_id", "delivery_id"),
+        # other clicks of the same message about the same time: one link may be followed any number of times
+        Index("ix_tracking_hits_delivery_id_occurred_at", "owner_id", "delivery_id", "occurred_at"),
     )
 
     hit_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -98,7 +98,7 @@ class MessageActivity(Base):
     __tablename__ = "message_activities"
     __table_args__ = (
         one_of("kind", ActivityKind),
-        Index("ix_message_activities_delivery_id", "owner_id", "delivery_id"),
+        Index("ix_message_activities_delivery_id_occurred_at", "owner_id", "delivery_id", "occurred_at"),
         Index("ix_message_activities_subscriber_id", "owner_id", "subscriber_id", "occurred_at"),
         {"postgresql_partition_by": "RANGE (occurred_at)"},
     )
