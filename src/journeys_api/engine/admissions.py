@@ -128,17 +128,21 @@ SELECT count(*) AS entered, array_agg(owner_id ORDER BY enrollment_id) AS owners
 FROM entered
 """  # noqa: S608 (pieces of ours)
 )
-# asked after they were written: whoever was about to take the same person out is done by then
+# asked after they were written: whoever was about to take the same person out is done by then. One look-up for each,
+# whatever is known of the table: joins may be planned as a pass over it.
 _COUNT_NEW_PEOPLE = text(
     """
 INSERT INTO counter_deltas (owner_id, journey_id, people_count)
 SELECT e.owner_id, e.journey_id, count(*)
-FROM unnest(CAST(:owners AS bigint[]), CAST(:enrollments AS bigint[])) AS w(owner_id, enrollment_id)
-JOIN enrollments e USING (owner_id, enrollment_id)
-WHERE NOT EXISTS (
-    SELECT FROM enrollments o WHERE o.owner_id = e.owner_id AND o.subscriber_id = e.subscriber_id
-    AND o.journey_id = e.journey_id AND o.enrollment_id <> e.enrollment_id
-) GROUP BY 1, 2
+FROM unnest(CAST(:owners AS bigint[]), CAST(:enrollments AS bigint[])) AS w(owner_id, enrollment_id), LATERAL (
+    SELECT owner_id, journey_id, subscriber_id, enrollment_id FROM enrollments
+    WHERE owner_id = w.owner_id AND enrollment_id = w.enrollment_id LIMIT 1
+) AS e
+WHERE (
+    SELECT true FROM enrollments o WHERE o.owner_id = e.owner_id AND o.subscriber_id = e.subscriber_id
+    AND o.journey_id = e.journey_id AND o.enrollment_id <> e.enrollment_id LIMIT 1
+) IS NULL
+GROUP BY 1, 2
 """
 )
 
