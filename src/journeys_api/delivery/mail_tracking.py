@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from journeys_api.delivery.tracked_links import with_tracked_links, with_tracked_text
+from journeys_api.delivery.tracked_links import target_of, tracked_address, with_tracked_links, with_tracked_text
 from journeys_api.models import DeliveryKind, Email, SenderDomain
 from journeys_api.tracking.links import Links
 from journeys_api.tracking.targets import with_parameters
@@ -33,21 +33,39 @@ class MailTracking:
 
     def html(self, document: str | None) -> str | None:
         """The HTML part as it is sent."""
-        if not document or not (self._changes_links or self.tracks_opens):
+        if not document or not (self.changes_links or self.tracks_opens):
             return document
         return with_tracked_links(
             document,
-            self._link if self._changes_links else None,
+            self._link if self.changes_links else None,
             own=self._own,
             picture=self.links.opened(self.row) if self.tracks_opens else None,
         )
 
     def text(self, text: str | None) -> str | None:
         """The text part as it is sent."""
-        return with_tracked_text(text, self._link, own=self._own) if text and self._changes_links else text
+        return with_tracked_text(text, self._link, own=self._own) if text and self.changes_links else text
+
+    def address(self, address: str) -> str | None:
+        """What stands in place of a link's address; None when it stays."""
+        return tracked_address(address, self._link, own=self._own) if self.changes_links else None
+
+    def target(self, address: str) -> str | None:
+        """What a link leads to by way of one of ours, which is this message's own; None where `address` says it all."""
+        target = target_of(address, own=self._own) if self.tracks_links else None
+        if target is None:
+            return None
+        marked = with_parameters(target, self.marks)
+        return None if self.links.clicked(self.row, marked) is None else marked
 
     @property
-    def _changes_links(self) -> bool:
+    def manner(self) -> tuple[object, ...]:
+        """The same for messages whose contents are changed in the same places."""
+        return self.tracks_links, self.tracks_opens, self.marks
+
+    @property
+    def changes_links(self) -> bool:
+        """Whether addresses of links are others than their author wrote."""
         return self.tracks_links or bool(self.marks)
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.delivery.sending import Attempt
+from journeys_api.delivery.stencils import Stencils
 from journeys_api.journeys.action_types import Person, SendEmailParameters
 from journeys_api.models import DeliveryKind, DomainStatus, Email, JourneyAction, SenderDomain, Subscriber
 from journeys_api.tracking.links import Links
@@ -57,6 +58,7 @@ class Mails:
         self._message_id_key = message_id_key
         self._bounce_address = bounce_address
         self._contents = Contents(links)
+        self._stencils = Stencils()
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each mail, or why it never can be made."""
@@ -105,8 +107,7 @@ class Mails:
         bodies = self._contents.bodies(email)
 
         def envelope(bodies: Bodies, context: Context) -> Envelope:
-            mail = self._compose(row, email, sender, bodies, context)
-            mail = replace(mail, html=tracking.html(mail.html), text=tracking.text(mail.text))
+            mail = self._compose(row, email, sender, bodies, context, tracking)
             if row.kind == DeliveryKind.FORWARD.value:
                 mail = as_forwarded(mail, by=subscriber.email_address)
             return envelope_for(mail, mail_from=self._return_path(row, mail))
@@ -136,13 +137,25 @@ class Mails:
 
         return attempt
 
-    def _compose(self, row: Row[Any], email: Email | None, sender: _Sender, bodies: Bodies, context: Context) -> Mail:
+    def _compose(
+        self,
+        row: Row[Any],
+        email: Email | None,
+        sender: _Sender,
+        bodies: Bodies,
+        context: Context,
+        tracking: MailTracking,
+    ) -> Mail:
         unsubscribe = self._links.unsubscribe(row) if row.kind == DeliveryKind.MAIL.value else None
 
         def filled(template: str, mode: Mode = Mode.HEADER) -> str:
             return self._contents.template(template).render(context, mode=mode)
 
         from_email = filled(sender.email)
+        pre_header = filled(email.pre_header_text, Mode.TEXT) if email is not None else ""
+        part = None
+        if row.kind != DeliveryKind.FORWARD.value and not bodies.was_fetched:
+            part = self._stencils.part(bodies.html, context, tracking, pre_header)
         message_id = self._message_id(row, from_email)
         return Mail(
             message_id=message_id,
@@ -152,9 +165,10 @@ class Mails:
             to_email=row.email_address,
             subject=filled(email.subject if email is not None else CONFIRMATION_SUBJECT),
             date=row.claimed_at,
-            html=bodies.html.render(context, mode=Mode.HTML) or None,
-            text=bodies.text.render(context, mode=Mode.TEXT) or None,
-            pre_header=filled(email.pre_header_text, Mode.TEXT) if email is not None else "",
+            html=tracking.html(bodies.html.render(context, mode=Mode.HTML)) if part is None else None,
+            html_part=part,
+            text=tracking.text(bodies.text.render(context, mode=Mode.TEXT)),
+            pre_header=pre_header,
             reply_to=filled(sender.reply_to) or None,
             cc=tuple(filled(each) for each in sender.cc),
             bcc=tuple(filled(each) for each in sender.bcc),

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
 from journeys_api.delivery.mail_headers import address_header, subject_header, text_header, url_header
-from journeys_api.delivery.mime_parts import body_of
+from journeys_api.delivery.mime_parts import body_of, part_of
 
 OURS = frozenset(
     {
@@ -49,6 +49,7 @@ class Mail:
         reply_to: dropped when it is not a usable address (JC 3.5).
         bcc: for the envelope only.
         html: empty counts as absent, as for `text`; one of them has to be there.
+        html_part: the HTML as `part_of` makes it, its pre-header put in; then `html` and `pre_header` say nothing.
         pre_header: plain text shown in inboxes beside the subject; only in the HTML part.
         list_unsubscribe_url: visible ASCII, `https://…`.
         list_unsubscribe_mailto: `mailto:…`.
@@ -66,6 +67,7 @@ class Mail:
     date: datetime
     html: str | None = None
     text: str | None = None
+    html_part: bytes | None = None
     pre_header: str = ""
     reply_to: str | None = None
     cc: tuple[str, ...] = ()
@@ -157,8 +159,14 @@ def _usable(reply_to: str | None) -> str | None:
 
 
 def _body(mail: Mail) -> bytes:
-    document = with_pre_header(mail.html, mail.pre_header) if mail.html else None
-    return body_of(mail.text, document, seed=mail.message_id)
+    parts: list[bytes] = []
+    if mail.text:
+        parts.append(part_of(mail.text, b"plain"))
+    if mail.html_part is not None:
+        parts.append(mail.html_part)
+    elif mail.html:
+        parts.append(part_of(with_pre_header(mail.html, mail.pre_header), b"html"))
+    return body_of(parts, seed=mail.message_id)
 
 
 def with_pre_header(document: str, pre_header: str) -> str:
@@ -166,7 +174,12 @@ def with_pre_header(document: str, pre_header: str) -> str:
     shown = pre_header.strip()
     if not shown:
         return document
-    return at_start_of_body(document, f'<div style="{_PRE_HEADER_STYLE}">{html.escape(shown)}</div>')
+    return at_start_of_body(document, pre_header_of(html.escape(shown)))
+
+
+def pre_header_of(escaped: str) -> str:
+    """What holds a pre-header and hides it."""
+    return f'<div style="{_PRE_HEADER_STYLE}">{escaped}</div>'
 
 
 def at_start_of_body(document: str, fragment: str) -> str:

@@ -9,23 +9,26 @@ import binascii
 import hashlib
 import re
 from base64 import encodebytes
+from collections.abc import Sequence
 
 from journeys_api.delivery.envelopes import InvalidMail
 
 _PLAIN_TEXT = re.compile(rb"(?:[ -~]{0,76}\r\n)*+")
 _TOP = b"MIME-Version: 1.0\r\n"
+QUOTED_PRINTABLE = b"quoted-printable"
+BASE64 = b"base64"
 
 
-def body_of(text: str | None, html: str | None, *, seed: str) -> bytes:
-    """Content headers, an empty line and content of one or both texts; ASCII, CRLF, no line over 76 octets.
+def body_of(parts: Sequence[bytes], *, seed: str) -> bytes:
+    """Content headers, an empty line and content of one part or two; ASCII, CRLF, no line over 76 octets.
 
     Args:
+        parts: as `part_of` makes them, the one that is to be read rather than the others last.
         seed: what the frame of two parts is named after; the same mail is the same bytes again.
 
     Raises:
-        InvalidMail: neither is there, or one holds what no mail can carry.
+        InvalidMail: there is none.
     """
-    parts = [_part(each, subtype) for each, subtype in ((text, b"plain"), (html, b"html")) if each]
     if not parts:
         raise InvalidMail("neither HTML nor text")
     if len(parts) == 1:
@@ -36,33 +39,50 @@ def body_of(text: str | None, html: str | None, *, seed: str) -> bytes:
     return b"".join([_TOP, head, *(frame + b"\r\n" + part + b"\r\n" for part in parts), frame, b"--\r\n"])
 
 
-def _part(content: str, subtype: bytes) -> bytes:
+def part_of(content: str, subtype: bytes) -> bytes:
+    """A text with its headers.
+
+    Raises:
+        InvalidMail: it holds what no mail can carry.
+    """
     if "\x00" in content:
         raise InvalidMail("a NUL in the content")
     try:
         octets = content.encode()
     except UnicodeEncodeError:
         raise InvalidMail("half a character in the content") from None
-    lines = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    lines = with_crlf(octets)
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
-    encoding, encoded = _encoded(lines)
-    head = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
-    return head % (subtype, encoding) + encoded
-
-
-def _encoded(lines: bytes) -> tuple[bytes, bytes]:
-    """The name of the transfer encoding, and the lines in it."""
     if _PLAIN_TEXT.fullmatch(lines):
-        return b"7bit", lines
-    # quoted-printable makes three octets of one that is not ASCII, base64 four of any three
+        return head_of(subtype, b"7bit") + lines
+    encoding = encoding_for(lines)
+    return head_of(subtype, encoding) + (binascii.b2a_qp(lines) if encoding is QUOTED_PRINTABLE else in_base64(lines))
+
+
+def head_of(subtype: bytes, encoding: bytes) -> bytes:
+    """The headers of a part and the empty line behind them."""
+    head = b'Content-Type: text/%b; charset="utf-8"\r\nContent-Transfer-Encoding: %b\r\n\r\n'
+    return head % (subtype, encoding)
+
+
+def with_crlf(octets: bytes) -> bytes:
+    """With line ends of the one kind that mail has."""
+    return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+
+
+def encoding_for(lines: bytes) -> bytes:
+    """The shorter encoding: one makes three octets of one that is not ASCII, the other four of any three."""
     beyond_ascii = len(lines) - len(lines.decode().encode("ascii", "ignore"))
-    if beyond_ascii * 6 < len(lines):
-        return b"quoted-printable", binascii.b2a_qp(lines)
-    return b"base64", encodebytes(lines).replace(b"\n", b"\r\n")
+    return QUOTED_PRINTABLE if beyond_ascii * 6 < len(lines) else BASE64
 
 
-def _boundary(parts: list[bytes], seed: str) -> bytes:
+def in_base64(octets: bytes) -> bytes:
+    """In lines of base64."""
+    return encodebytes(octets).replace(b"\n", b"\r\n")
+
+
+def _boundary(parts: Sequence[bytes], seed: str) -> bytes:
     """A line that occurs in no part: only a part that is sent as it is could hold `=_` at all."""
     boundary = b""
     while not boundary or any(boundary in part for part in parts):

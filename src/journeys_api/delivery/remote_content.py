@@ -76,6 +76,8 @@ class Bodies:
     text_url: Template | None = None
     lines: Sequence[Template] = ()
     """Subject and pre-header, which may hold remote contents, too."""
+    was_fetched: bool = False
+    """Whether something of it came from elsewhere."""
 
     @property
     def is_remote(self) -> bool:
@@ -107,7 +109,14 @@ class RemoteContents:
         try:
             async with asyncio.timeout(MAIL_DEADLINE.total_seconds()):
                 html, text = await _all(self._body(bodies.html_url, context), self._body(bodies.text_url, context))
-                here = replace(bodies, html=html or bodies.html, text=text or bodies.text, html_url=None, text_url=None)
+                here = replace(
+                    bodies,
+                    html=html or bodies.html,
+                    text=text or bodies.text,
+                    html_url=None,
+                    text_url=None,
+                    was_fetched=True,
+                )
                 texts = (here.html, here.text, *here.lines)
                 included = await self._pieces({url for each in texts for url in each.included_urls(context)})
                 templates = {url: content.template for url, content in included.items()}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys_api.delivery.tracked_links import attribute_text, with_tracked_links, with_tracked_text
+from journeys_api.delivery.link_places import attribute_text
+from journeys_api.delivery.tracked_links import with_tracked_links, with_tracked_text
 from journeys_api.tracking.targets import web_address, with_parameters
 
 OWN = "https://mail.example/t/"

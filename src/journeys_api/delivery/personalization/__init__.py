@@ -8,7 +8,17 @@ Source: AC 4, JC 3.8.
 
 from journeys_api.delivery.personalization.context import NAMESPACES, Context, Value
 from journeys_api.delivery.personalization.encoding import Mode
-from journeys_api.delivery.personalization.nodes import RenderingTooLarge
-from journeys_api.delivery.personalization.template import Template, compile
+from journeys_api.delivery.personalization.nodes import MAX_RENDERED, RenderingTooLarge
+from journeys_api.delivery.personalization.template import Outline, Template, compile
 
-__all__ = ["NAMESPACES", "Context", "Mode", "RenderingTooLarge", "Template", "Value", "compile"]
+__all__ = [
+    "MAX_RENDERED",
+    "NAMESPACES",
+    "Context",
+    "Mode",
+    "Outline",
+    "RenderingTooLarge",
+    "Template",
+    "Value",
+    "compile",
+]

@@ -1,11 +1,11 @@
 """A parsed template: what it is made of, and how each part becomes text for a mode.
 
 A tree of nodes is bound once for each mode that it is rendered for. What remains is a flat list of texts and of small
-functions from context to text.
+functions from context to text; those that choose among several such lists can be asked which.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from html import unescape
@@ -120,6 +120,42 @@ class Cased:
 Node: TypeAlias = Text | Tag | Made | Included | Choice | Branch | Cased
 
 
+class Decision:
+    """A part of a program that goes on with one of several programs."""
+
+    def __init__(self, choose: Callable[[Context], int], programs: Sequence[Program]) -> None:
+        self.choose = choose
+        self.programs = programs
+
+    def __call__(self, context: Context) -> str:
+        """The text of the chosen one."""
+        return run(self.programs[self.choose(context)], context)
+
+
+def decisions_in(program: Program) -> list[Decision]:
+    """Those that are made in any case."""
+    return [part for part in program if isinstance(part, Decision)]
+
+
+def decided(decisions: Sequence[Decision], context: Context) -> Iterator[int]:
+    """What the decisions come to, each followed by those that it leads to."""
+    for decision in decisions:
+        choice = decision.choose(context)
+        yield choice
+        yield from decided(decisions_in(decision.programs[choice]), context)
+
+
+def with_decisions(program: Program, choices: Iterator[int]) -> Program:
+    """The program with each decision made, in the order of `decided`."""
+    made: Program = []
+    for part in program:
+        if isinstance(part, Decision):
+            made += with_decisions(part.programs[next(choices)], choices)
+        else:
+            made.append(part)
+    return made
+
+
 def run(program: Program, context: Context) -> str:
     """The text of a program.
 
@@ -141,9 +177,10 @@ def run(program: Program, context: Context) -> str:
 
 
 def bind(nodes: Sequence[Node], mode: Mode, case: Case | None = None) -> Program:
-    """The program of these nodes; texts that meet are joined."""
+    """The program of these nodes; texts that meet are joined, and tags that mean the same are one function."""
     program: Program = []
     texts: list[str] = []
+    tags: dict[tuple[Tag, bool], Op] = {}
     in_word = False
     for node in nodes:
         if isinstance(node, Text):
@@ -151,7 +188,12 @@ def bind(nodes: Sequence[Node], mode: Mode, case: Case | None = None) -> Program
             if not (node.is_markup and mode is Mode.HTML):
                 in_word = not node.text[-1:].isspace()
             continue
-        bound = _bound(node, mode, case, in_word=in_word)
+        if isinstance(node, Tag):
+            bound = tags.get((node, in_word))
+            if bound is None:
+                bound = tags[node, in_word] = _tag(node, mode, case, in_word=in_word)
+        else:
+            bound = _block(node, mode, case)
         in_word = True
         if texts:
             program.append("".join(texts))
@@ -178,11 +220,7 @@ def _text(node: Text, mode: Mode, case: Case | None, *, in_word: bool) -> str:
     return "".join(words)
 
 
-def _bound(
-    node: Tag | Made | Included | Choice | Branch | Cased, mode: Mode, case: Case | None, *, in_word: bool
-) -> Op:
-    if isinstance(node, Tag):
-        return _tag(node, mode, case, in_word=in_word)
+def _block(node: Made | Included | Choice | Branch | Cased, mode: Mode, case: Case | None) -> Op:
     if isinstance(node, Made):
         return _made(node, mode, case)
     if isinstance(node, Included):
@@ -196,14 +234,13 @@ def _bound(
 
 
 def _choice(node: Choice, mode: Mode, case: Case | None) -> Op:
-    choose = node.choose
-    programs = [bind(variant, mode, case) for variant in node.variants]
-    return lambda context: run(programs[choose(context)], context)
+    return Decision(node.choose, [bind(variant, mode, case) for variant in node.variants])
 
 
 def _branch(node: Branch, mode: Mode, case: Case | None) -> Op:
-    test, then, otherwise = node.test, bind(node.then, mode, case), bind(node.otherwise, mode, case)
-    return lambda context: run(then if test(context) else otherwise, context)
+    test = node.test
+    then, otherwise = bind(node.then, mode, case), bind(node.otherwise, mode, case)
+    return Decision(lambda context: 0 if test(context) else 1, [then, otherwise])
 
 
 def _made(node: Made, mode: Mode, case: Case | None) -> Op:

@@ -1,9 +1,39 @@
 """Templates: a text with tags, parsed once and rendered for many."""
 
+from dataclasses import dataclass
+
 from journeys_api.delivery.personalization.context import Context
 from journeys_api.delivery.personalization.encoding import Mode
-from journeys_api.delivery.personalization.nodes import Program, bind, is_known, run
+from journeys_api.delivery.personalization.nodes import (
+    Decision,
+    Op,
+    Program,
+    bind,
+    decided,
+    decisions_in,
+    is_known,
+    run,
+    with_decisions,
+)
 from journeys_api.delivery.personalization.parser import Parsed, parse
+
+MOST_OUTLINES = 64
+"""Kept for one text and mode: more than its conditionals make for most people, fewer than its spinners could make."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outline:
+    """A text whose conditionals and spinners are decided and whose values are open; one object for all who share it."""
+
+    parts: tuple[str | Op, ...]
+    """Texts, and functions that write a value; one function for all tags that mean the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    program: Program
+    decisions: list[Decision]
+    outlines: dict[tuple[int, ...], Outline]
 
 
 class Template:
@@ -14,7 +44,7 @@ class Template:
         self._static: str | None = None
         if parsed.is_static:
             self._static = "".join([part for part in bind(parsed.nodes, Mode.TEXT) if isinstance(part, str)])
-        self._programs: dict[Mode, Program] = {}
+        self._bound: dict[Mode, _Bound] = {}
         self._remotes = [Template(address) for address in parsed.remotes]
         self._includes = [Template(address) for address in parsed.includes]
 
@@ -72,10 +102,29 @@ class Template:
         """
         if self._static is not None:
             return self._static
-        program = self._programs.get(mode)
-        if program is None:
-            program = self._programs[mode] = bind(self._parsed.nodes, mode)
-        return run(program, context)
+        return run(self._for(mode).program, context)
+
+    def outline(self, context: Context, *, mode: Mode) -> Outline | None:
+        """What the text is for one context before values are filled in; None when it is too rare to keep.
+
+        To join the parts, each function called with the context, is to `render`.
+
+        Raises:
+            Exception: as `render`.
+        """
+        bound = self._for(mode)
+        choices = tuple(decided(bound.decisions, context)) if bound.decisions else ()
+        outline = bound.outlines.get(choices)
+        if outline is None and len(bound.outlines) < MOST_OUTLINES:
+            outline = bound.outlines[choices] = Outline(tuple(with_decisions(bound.program, iter(choices))))
+        return outline
+
+    def _for(self, mode: Mode) -> _Bound:
+        bound = self._bound.get(mode)
+        if bound is None:
+            program = bind(self._parsed.nodes, mode)
+            bound = self._bound[mode] = _Bound(program, decisions_in(program), {})
+        return bound
 
 
 def compile(text: str) -> Template:
