@@ -51,6 +51,7 @@ POST: list[tuple[int, Change]] = [
     (16, csv(EscapedBy=None)),
     (17, csv(MappedFields={"FIELD1": "EmailAddress", "FIELD2": str(UNKNOWN)})),
     (17, csv(MappedFields={"FIELD1": "EmailAddress", "FIELD2": "emailaddress"})),
+    (17, csv(MappedFields={"FIELD1": "EmailAddress", " field1": "TagAdd"})),
     (17, csv(MappedFields={"no such heading": "EmailAddress"})),
     (18, csv(Data=None, URL="ftp://example.com/people.csv")),
     (18, csv(Data=None, URL="http://127.0.0.1/people.csv")),

@@ -53,7 +53,7 @@ def targets(mapped: Mapping[str, str], fields: Sequence[CustomField]) -> dict[st
             of a field of the list or of the account, `TagAdd` or `TagSync`.
 
     Raises:
-        FieldMappingInvalid: a target that is none of these, or one that two columns have.
+        FieldMappingInvalid: a target that is none of these, one that two columns have, or a column that has two.
     """
     by_id = {str(each.field_id) for each in fields}
     by_alias = {each.merge_tag_alias.lower(): str(each.field_id) for each in fields if each.merge_tag_alias}
@@ -71,7 +71,10 @@ def targets(mapped: Mapping[str, str], fields: Sequence[CustomField]) -> dict[st
             raise FieldMappingInvalid(wanted[:80])
         if target in found.values():
             raise FieldMappingInvalid(f"{wanted[:80]} twice")
-        found[column.strip().lower()] = target
+        name = column.strip().lower()
+        if name in found:
+            raise FieldMappingInvalid(f"{column[:80]} twice")
+        found[name] = target
     return found
 
 
