@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from journeys_api.imports.staging import PIECE
 from tests.conftest import Client
 from tests.imports.conftest import Imports
 
@@ -86,6 +87,19 @@ async def test_a_record_of_several_lines_may_lie_across_two_pieces(imports: Impo
     assert job["TotalSubscribers"] == 40_000
     values = {address: found[str(note)] for address, _, found in await imports.people()}
     assert values == {f"person{number}@example.com": f"line one\nline '{number}' two" for number in range(40_000)}
+
+
+async def test_a_record_may_end_with_the_last_line_of_a_file_behind_a_piece(imports: Imports) -> None:
+    note = await _field(imports, "Note")
+    line = "ada@example.com,x\n"
+    # the first piece ends within the last record, and no line feed ends the file
+    data = line * (PIECE // len(line) - 3) + f'bob@example.com,"line one\nline {"two " * 20}"'
+
+    job = await imports.post(data, {"FIELD1": "EmailAddress", "FIELD2": str(note)})
+
+    assert (job["TotalFailed"], job["FailedData"]) == (0, "")
+    values = {address: found[str(note)] for address, _, found in await imports.people()}
+    assert values == {"ada@example.com": "x", "bob@example.com": f"line one\nline {'two ' * 20}"}
 
 
 async def test_a_line_that_is_longer_than_a_piece_is_told_and_left_out(imports: Imports) -> None:

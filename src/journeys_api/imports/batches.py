@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from journeys_api.fields import values as field_values
 from journeys_api.fields.errors import InvalidFieldValue
-from journeys_api.imports.formats import Format, records
+from journeys_api.imports.formats import LONGEST, Format, records
 from journeys_api.imports.mapping import Columns
 from journeys_api.models import CustomField
 from journeys_api.subscribers.arrivals import Arrival
@@ -49,15 +49,17 @@ def read_batch(
 
     Args:
         piece: whole lines.
-        behind: the beginning of what follows, for a record that ends there.
+        behind: what follows, for a record that ends there: `LONGEST` bytes and one more, or all there is.
         updates: whether later values of an address that comes again count; otherwise the first ones do.
     """
     lines = piece.split(b"\n")
     if lines[-1] == b"":
         lines.pop()
     count = len(lines)
-    # without what stands behind its last line feed: that line is not whole
-    following = behind.split(b"\n")[:-1] if behind else []
+    following = behind.split(b"\n")
+    if len(behind) > LONGEST or following[-1] == b"":
+        # cut off in the middle, or nothing behind the last line feed
+        following.pop()
     batch = Batch()
     by_address: dict[str, Arrival] = {}
     line = first_line
