@@ -1,9 +1,11 @@
 """Imports from the outside: what goes in, what is told of the rest."""
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import text
 
+from journeys_api.imports.formats import MOST_IN_VAIN, NOT_CLOSED, Format, records
 from journeys_api.imports.staging import PIECE
 from tests.conftest import Client
 from tests.imports.conftest import Imports
@@ -74,6 +76,26 @@ async def test_a_quotation_mark_that_is_never_closed_costs_its_own_line(imports:
 
     assert job["FailedLines"] == [{"Line": 2, "Reason": "a field is opened and never closed"}]
     assert job["TotalImported"] == 302
+
+
+def test_a_file_in_which_no_field_is_closed_is_read_in_a_bounded_number_of_steps() -> None:
+    class Counted(list[bytes]):
+        """Lines that count how often one of them is looked at."""
+
+        looks = 0
+
+        def __getitem__(self, place: Any) -> Any:
+            self.looks += 1
+            return super().__getitem__(place)
+
+    # open in the first record, and in every one that goes on with it
+    lines = Counted([b'x","'] * 20_000)
+
+    found = list(records(lines, Format(",", '"', "\\"), of_these=len(lines)))
+
+    assert {(each.lines, each.trouble) for each in found} == {(1, NOT_CLOSED)}
+    assert len(found) == 20_000
+    assert lines.looks < MOST_IN_VAIN + 3 * len(lines)
 
 
 async def test_a_record_of_several_lines_may_lie_across_two_pieces(imports: Imports) -> None:

@@ -12,6 +12,9 @@ LONGEST = 64 * 1024
 """Bytes of one record, at most."""
 MOST_LINES = 100
 """Lines of one record, at most: a field that is never closed ends there."""
+MOST_IN_VAIN = 100_000
+"""Lines of a piece that are read beside their own turn, at most, for the end of a field that has none: a file that is
+broken all over costs some seconds and not minutes. From then on a field ends on its own line."""
 
 TOO_LONG = f"the record is longer than {LONGEST} bytes"
 NOT_CLOSED = "a field is opened and never closed"
@@ -48,6 +51,8 @@ class Record:
     """How many lines it takes."""
     cells: list[str]
     trouble: str = ""
+    in_vain: int = 0
+    """How many lines behind it were read, and are records of their own."""
 
 
 def records(lines: Sequence[bytes], form: Format, *, of_these: int) -> Iterator[Record]:
@@ -57,14 +62,15 @@ def records(lines: Sequence[bytes], form: Format, *, of_these: int) -> Iterator[
         lines: without their line feeds; those behind `of_these` are there for a record to end in.
     """
     marks = tuple(mark for mark in (form.encloser, form.escape) if mark)
-    place = 0
+    place, spare = 0, MOST_IN_VAIN
     while place < of_these:
-        record = _record(lines, place, form, marks)
+        record = _record(lines, place, form, marks, most=min(MOST_LINES, 1 + spare))
         yield record
         place += record.lines
+        spare -= record.in_vain
 
 
-def _record(lines: Sequence[bytes], place: int, form: Format, marks: tuple[str, ...]) -> Record:
+def _record(lines: Sequence[bytes], place: int, form: Format, marks: tuple[str, ...], *, most: int) -> Record:
     raw = lines[place]
     if len(raw) > LONGEST:
         return Record(1, [], TOO_LONG)
@@ -77,17 +83,17 @@ def _record(lines: Sequence[bytes], place: int, form: Format, marks: tuple[str, 
     text = text.removesuffix("\r")
     for mark in marks:
         if mark in text:
-            return _marked(lines, place, form)
+            return _marked(_Feed(lines, place, most), form)
     return Record(1, text.split(form.terminator))
 
 
 class _Feed:
     """Gives the reader line after line, while they may belong to one record."""
 
-    def __init__(self, lines: Sequence[bytes], place: int) -> None:
+    def __init__(self, lines: Sequence[bytes], place: int, most: int) -> None:
         self._lines = lines
         self._first = self._next = place
-        self._last = min(len(lines), place + MOST_LINES)
+        self._last = min(len(lines), place + most)
         self._room = LONGEST
         self.trouble = ""
 
@@ -119,8 +125,7 @@ class _Feed:
         return text + "\n"
 
 
-def _marked(lines: Sequence[bytes], place: int, form: Format) -> Record:
-    feed = _Feed(lines, place)
+def _marked(feed: _Feed, form: Format) -> Record:
     reader = form.reader(feed)
     try:
         cells = next(reader)
@@ -128,6 +133,6 @@ def _marked(lines: Sequence[bytes], place: int, form: Format) -> Record:
         return Record(1, [""])
     except csv.Error as error:
         if "unexpected end" in str(error):
-            return Record(1, [], feed.trouble or NOT_CLOSED)
-        return Record(1, [], f"not CSV: {error}".splitlines()[0])
+            return Record(1, [], feed.trouble or NOT_CLOSED, in_vain=feed.given - 1)
+        return Record(1, [], f"not CSV: {error}".splitlines()[0], in_vain=feed.given - 1)
     return Record(feed.given, cells)
