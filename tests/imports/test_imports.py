@@ -1,6 +1,7 @@
 """Imports from the outside: what goes in, what is told of the rest."""
 
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 from sqlalchemy import text
@@ -242,6 +243,24 @@ async def test_tags_are_given_to_everybody_and_to_single_people(imports: Imports
 
     assert first == {"ada@example.com": {"2025", "VIP", "old"}, "bob@example.com": {"2025"}}
     assert await _tags_of(imports) == {"ada@example.com": {"2025", "new"}, "bob@example.com": {"2025", "more"}}
+
+
+async def test_a_cell_that_no_tag_may_be_called_by_costs_its_line(imports: Imports) -> None:
+    random = Random(1)
+    # longer than an index takes, and not to be packed
+    endless = "".join(random.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(9000))
+    data = f"ada@example.com,vip\nbob@example.com,{endless}\ncy@example.com,a/b\n"
+
+    for target in ("TagAdd", "TagSync"):
+        job = await imports.post(data, {"FIELD1": "EmailAddress", "FIELD2": target})
+        assert job["FailedLines"] == [
+            {"Line": 2, "Reason": "no name of a tag"},
+            {"Line": 3, "Reason": "no name of a tag"},
+        ]
+
+    assert await imports.addresses() == ["ada@example.com"]
+    tags = await imports.rows("SELECT name FROM tags WHERE list_id = :list", list=imports.list_id)
+    assert [row.name for row in tags] == ["vip"]
 
 
 async def test_journeys_are_told_only_where_the_call_wants_it(imports: Imports) -> None:

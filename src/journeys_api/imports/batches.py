@@ -10,6 +10,7 @@ from journeys_api.imports.mapping import Columns
 from journeys_api.models import CustomField
 from journeys_api.subscribers.arrivals import Arrival
 from journeys_api.suppressions.addresses import is_address
+from journeys_api.tags.names import is_tag_name
 
 FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
 """How exports begin a cell that a spreadsheet would take for a formula; the apostrophe is not part of the value."""
@@ -103,6 +104,10 @@ def _take(
             (arrival.listed if fields[field_id].list_id else arrival.shared)[str(field_id)] = value
     arrival.tags = _names(cells, columns.tag_add)
     arrival.all_tags = _names(cells, columns.tag_sync) if 0 <= columns.tag_sync < len(cells) else None
+    if not all(is_tag_name(name) for name in (*arrival.tags, *(arrival.all_tags or ()))):
+        batch.failures.append((line, "no name of a tag"))
+        batch.failed_addresses.append(address)
+        return
     before = by_address.setdefault(address.lower(), arrival)
     if before is not arrival:
         batch.repeated += 1
