@@ -47,6 +47,7 @@ def _fed(lifter: JsonLifter | FormLifter, body: bytes, block: int) -> bytes:
 @given(tree=trees, block=st.integers(1, 20), is_ascii=st.booleans())
 @example(tree=["\U0001f600" * 5, '"\\' * 9], block=1, is_ascii=True)
 @example(tree=["é" * 20], block=3, is_ascii=False)
+@example(tree=[LONGEST * "x" + r"\ud83d and more"], block=17, is_ascii=True)
 def test_a_json_document_is_the_same_in_whatever_blocks_it_comes(tree: Any, block: int, is_ascii: bool) -> None:
     lifted = Lifted(longest=LONGEST)
     body = json.dumps(tree, ensure_ascii=is_ascii).encode()

@@ -15,7 +15,7 @@ from journeys_api.uploads import Upload
 
 _ESCAPES = rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 _STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|' + _ESCAPES + rb")*+")
-_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _PERCENT = re.compile(rb"%[0-9a-fA-F]?\Z")
 
 
@@ -166,8 +166,7 @@ class JsonLifter:
                 raise NotReadable("not valid JSON")
             else:
                 # half of a pair waits for the other half, and an escape for its end
-                half = _HALF.search(data, max(at, end - 6), end)
-                cut = half.start() if half is not None else end
+                cut = _half_at(data, at, end)
                 self._text.add(data[at:cut])
                 self._behind = data[cut:]
                 return
@@ -175,6 +174,20 @@ class JsonLifter:
     def end(self) -> bytes:
         """The document without its long texts; whether it is whole is for its reader to say."""
         return bytes(self.rest) + self._behind
+
+
+def _half_at(data: bytes, at: int, end: int) -> int:
+    """Where the first half of a pair begins that ends at `end`; `end` itself if there is none.
+
+    Args:
+        at: where whole escapes begin.
+    """
+    start = end - len(rb"\u0000")
+    if start < at or _HALF.fullmatch(data, start, end) is None:
+        return end
+    before = data[at:start]
+    # behind an odd number of backslashes the next one is only text
+    return start if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0 else end
 
 
 class FormLifter:
