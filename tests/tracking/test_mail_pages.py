@@ -8,6 +8,7 @@ import httpx
 from tests.conftest import ADMIN_KEY, Client
 from tests.engine.conftest import Audience, Work, running
 from tests.tracking.conftest import BROWSER, ONE, Sent, links_of, part_of
+from tests.undone import undone
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -85,6 +86,21 @@ async def test_a_mail_program_may_unsubscribe_and_complain_at_once(sent: Sent) -
 
     assert [answer.status_code for answer in answers] == [200] * 10
     assert (await sent.numbers())["SpamComplaintCount"] == 1
+
+
+async def test_what_the_database_undoes_is_done_again(sent: Sent) -> None:
+    assert sent.api.account
+    told = {"type": "bounce", "severity": "block", "message_id": str(sent.mail["Message-ID"])}
+    ledger = {"table": "message_activities", "owner_id": sent.api.account.user_id}
+
+    async with undone(sent.work.worker.sessions, **ledger):
+        left = await post(sent, "leave", "Act=unsubscribe")
+    async with undone(sent.work.worker.sessions, **ledger):
+        bounced = await sent.api.http.post("/inbound/events", json=told, headers={"X-Inbound-Key": ADMIN_KEY})
+
+    assert (left.status_code, bounced.status_code) == (200, 200)
+    assert await status(sent) == "Unsubscribed"
+    assert await sent.numbers() == {"UnsubscribeCount": 1, "BounceCount": 1}
 
 
 async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) -> None:

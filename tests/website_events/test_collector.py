@@ -16,6 +16,7 @@ from journeys_api.link_tokens import sign_attribution
 from journeys_api.settings import Settings
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running
+from tests.undone import undone
 
 WAIT = {"Action": "Wait", "WaitAmount": 1, "WaitUnit": "days"}
 SALE = {"conversion-id": "o-1", "conversion-name": "Order", "conversion-value": "19.90"}
@@ -159,6 +160,16 @@ async def test_the_same_event_fifty_times_is_one_and_enters_one_journey(site: Si
     assert {answer.status_code for answer in answers} == {204}
     assert await site.kept() == [("pageView", subscriber_id), ("Cart", subscriber_id)]
     assert await site.work.ends(waiting) == [("active", None)]
+
+
+async def test_events_of_a_transaction_that_was_undone_are_kept_all_the_same(site: Site) -> None:
+    assert site.api.account
+
+    async with undone(site.work.worker.sessions, table="website_events", owner_id=site.api.account.user_id):
+        answer = await site.report(event("Cart"))
+
+    assert answer.status_code == 204
+    assert await site.kept() == [("Cart", None)]
 
 
 async def test_a_forged_identity_changes_nobody_and_starts_nothing(site: Site) -> None:

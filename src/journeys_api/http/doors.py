@@ -4,7 +4,6 @@ Evaluation order (rulings 1): transport → credential → permission → rate l
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from journeys_api.commands.call import Body, Call, Download, Principal
 from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transaction
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
+from journeys_api.failures import sqlstate_of, tried_again
 from journeys_api.http import envelopes
 from journeys_api.http.bodies import (
     BodyTooLarge,
@@ -44,11 +44,8 @@ log = structlog.get_logger()
 API_PREFIX = "/api/v1/"
 LEGACY_NAME = "api.php"
 LEGACY_METHODS = ("GET", "POST")
-RETRIED = frozenset({"40001", "40P01"})
-"""Serialization failure and deadlock: the whole transaction is tried again."""
 AWAY = ("08", "57P", "53", "55P03", "57014", "25006")
 """SQLSTATEs that say the database cannot serve now: 503, not 500."""
-TRIES = 4
 LONG_BODY = 128 * 1024
 """A longer body is read in a thread: a megabyte of brackets takes a second, in which other calls shall go on."""
 _EVERY_ANSWER = (
@@ -258,15 +255,11 @@ class Doors:
         """Run one command in one transaction, committed before the answer is rendered."""
         try:
             arguments = command.read(given, now=self._clock.now())
-            for attempt in range(1, TRIES + 1):
-                try:
-                    body = await self._handled(command, principal, client_address, arguments)
-                    break
-                except DBAPIError as error:
-                    if attempt == TRIES or _sqlstate(error) not in RETRIED:
-                        raise
-                    log.info("call_retried", command=command.name, sqlstate=_sqlstate(error))
-                    await asyncio.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311 (jitter, no secret)
+            body = await tried_again(
+                lambda: self._handled(command, principal, client_address, arguments),
+                event="call_retried",
+                command=command.name,
+            )
             if command.changes_principals:
                 self._principals.forget()
             return envelopes.download(body) if isinstance(body, Download) else envelopes.success(door, body)
@@ -318,16 +311,12 @@ def _is_prefetch(scope: Scope) -> bool:
     return "prefetch" in purpose
 
 
-def _sqlstate(error: BaseException) -> str:
-    return str(getattr(getattr(error, "orig", None), "sqlstate", "") or "")
-
-
 def is_away(error: BaseException) -> bool:
     """Whether an error says that the database cannot be reached or is too busy, and not that a statement is wrong."""
     if isinstance(error, PoolTimeout | OSError):
         return True
     if isinstance(error, DBAPIError):
-        state = _sqlstate(error)
+        state = sqlstate_of(error)
         if state.startswith(AWAY):
             return True
         return error.connection_invalidated or (not state and isinstance(error, InterfaceError | OperationalError))

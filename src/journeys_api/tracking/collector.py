@@ -22,6 +22,7 @@ from journeys_api.clock import Clock
 from journeys_api.commands.reading import Reader, Unreadable, bounded_text, email_address
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
+from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.doors import is_away
 from journeys_api.http.rate_limits import Quota, RateLimits
@@ -119,15 +120,19 @@ def add_collector(
             quota = rate_limits.hit_site(f"{owner_id}/{list_id}")
             if not quota.allowed:
                 return _too_many(quota)
-            async with sessions.begin() as session:
-                new = await append(
-                    session,
-                    owner_id=owner_id,
-                    list_id=list_id,
-                    browsed=browsed,
-                    window=settings.attribution_window,
-                    now=clock.now(),
-                )
+
+            async def keep() -> int:
+                async with sessions.begin() as session:
+                    return await append(
+                        session,
+                        owner_id=owner_id,
+                        list_id=list_id,
+                        browsed=browsed,
+                        window=settings.attribution_window,
+                        now=clock.now(),
+                    )
+
+            new = await tried_again(keep, event="events_retried")
         except (NotAReport, NotReadable) as error:
             return _refused(400, str(error))
         except (UnknownSite, ListNotFound):

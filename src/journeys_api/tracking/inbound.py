@@ -22,6 +22,7 @@ from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.delivery.severity import severity_of
 from journeys_api.errors import NotReadable
+from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.doors import is_away
 from journeys_api.http.metrics import Metrics
@@ -175,8 +176,11 @@ class Inbound:
         return {"Outcomes": outcomes}
 
     async def _record(self, came: Sequence[Return]) -> list[Verdict]:
-        async with self._sessions.begin() as session:
-            return await record_returns(session, came, now=self._clock.now())
+        async def record() -> list[Verdict]:
+            async with self._sessions.begin() as session:
+                return await record_returns(session, came, now=self._clock.now())
+
+        return await tried_again(record, event="returns_retried")
 
     def _count(self, door: str, outcomes: Iterable[str]) -> None:
         for outcome, count in Counter(map(str, outcomes)).items():

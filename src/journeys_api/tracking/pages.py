@@ -18,6 +18,7 @@ from journeys_api.activities.service import Fact, has_happened, record_facts
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
+from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.parameters import read_parameters
 from journeys_api.link_tokens import Kind, read
@@ -132,12 +133,13 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
             return answer(deed.question, deed.text.format(list=_name(found)), more=button(_act(kind), deed.button))
         address = request.client.host if request.client else ""
         now = clock.now()
-        try:
+
+        async def act() -> SubscriberList:
             async with sessions.begin() as session:
                 if deed.fact is not None and len(numbers) == 4:
                     fact = Fact(owner_id, numbers[3], deed.fact, now, detail=_detail(request, is_one_click))
                     await _record_once(session, fact, list_id=list_id, subscriber_id=subscriber_id, now=now)
-                found = await deed.act(
+                return await deed.act(
                     session,
                     owner_id=owner_id,
                     list_id=list_id,
@@ -145,6 +147,9 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
                     ip_address=address,
                     now=now,
                 )
+
+        try:
+            found = await tried_again(act, event="link_retried", kind=_act(kind))
         except (ListNotFound, SubscriberNotFound):
             # who is gone from a list has left it: a mail program that says so again is told so again
             return answer(deed.done, "You are not on this list.") if kind is Kind.UNSUBSCRIBE else nothing()
