@@ -1,19 +1,21 @@
 """One connection to an SMTP server: greeting, TLS and login once, then one message after another.
 
-aiosmtplib reads and writes the lines; the dialogue is driven here, because only who writes the final dot knows
-whether a broken connection left the message undelivered or in doubt.
+aiosmtplib sets the connection up; the dialogue is driven here, because only who writes the final dot knows whether a
+broken connection left the message undelivered or in doubt. Where the server offers it, the commands before a message
+are written together and answered together; the message itself never leaves before all of them were.
 
-Source: RFC 5321 4.2, 4.5.3.2; RFC 1047; reliability S90, F22 to F25.
+Source: RFC 5321 4.2, 4.5.3.2; RFC 1047; RFC 2920 3.1; reliability S90, F22 to F25.
 """
 
 import asyncio
 import contextlib
 import re
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from socket import gaierror
-from typing import Final, cast
+from typing import Final
 
 from aiosmtplib import (
     SMTP,
@@ -29,12 +31,15 @@ from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.severity import Severity, severity_of
 from journeys_api.delivery.smtp_url import Protection, SmtpServer
+from journeys_api.delivery.smtp_wire import SmtpWire
 
 OUR_FAULT: Final = frozenset({503, 530, 534, 535, 538})
 """Final answers that speak of login, TLS or the order of commands: the setup is wrong, not the message."""
 
 OK: Final = range(200, 300)
 START_INPUT: Final = range(354, 355)
+RESET: Final = b"RSET"
+DATA: Final = b"DATA"
 RECIPIENT: Final = "RCPT"
 END_OF_DATA: Final = "end of DATA"
 GOODBYE_SECONDS: Final = 5.0
@@ -69,18 +74,18 @@ class SmtpSession:
     """A connection that is greeted, protected and logged in; made by `open_session`."""
 
     def __init__(self, smtp: SMTP, *, step_timeout: float) -> None:
-        self._smtp = smtp
+        self._wire = SmtpWire.taken_over(smtp)
         self._step_timeout = step_timeout
+        self._takes_sizes = smtp.supports_extension("size")
+        self._takes_groups = smtp.supports_extension("pipelining")
         self._needs_reset = False
-        # kept as long as the connection: from Python 3.12 on, a writer that goes takes its connection with it
-        self._writer = _writer(smtp)
         self.attempts = 0
         self.idle_since = 0.0
 
     @property
     def is_alive(self) -> bool:
-        """Whether neither side has hung up."""
-        return self._smtp.is_connected
+        """Whether neither side has hung up, and the server has said nothing that it was not asked for."""
+        return self._wire.is_open and self._wire.is_quiet
 
     async def send(self, envelope: Envelope, progress: Progress) -> Outcome:
         """Hand one message over; after an `AttemptEnded` the session may still be alive and be used again.
@@ -88,66 +93,114 @@ class SmtpSession:
         Raises:
             AttemptEnded: the message was not accepted, or nobody knows.
         """
-        await self._begin()
-        size = b" SIZE=%d" % len(envelope.message) if self._smtp.supports_extension("size") else b""
-        sender = b"MAIL FROM:<" + envelope.mail_from.encode() + b">" + size
-        self._expect(await self._command(sender), "MAIL", envelope)
-        to, *others = envelope.recipients
-        self._expect(await self._recipient(to), RECIPIENT, envelope)
-        refused = []
-        for address in others:
-            answer = await self._recipient(address)
-            if answer.code == 421 or not 200 <= answer.code < 600:
-                self._expect(answer, RECIPIENT, envelope)
-            if answer.code not in OK:
-                refused.append(str(answer.code))
-        self._expect(await self._command(b"DATA"), "DATA", envelope, wanted=START_INPUT)
+        self.attempts += 1
+        if self._takes_groups:
+            refused = await self._introduce_at_once(envelope)
+        else:
+            refused = await self._introduce(envelope)
         answer = await self._hand_over(envelope.message, progress)
-        return self._accepted(answer, envelope, refused, len(others))
+        return self._accepted(answer, envelope, refused, len(envelope.recipients) - 1)
+
+    async def _introduce(self, envelope: Envelope) -> list[str]:
+        """Say whom the message is from and to, one by one; codes of the copies that were refused."""
+        if self._needs_reset:
+            self._expect_reset(await self._command(RESET))
+        self._needs_reset = True
+        self._expect(await self._command(self._sender(envelope)), "MAIL", envelope)
+        answers = []
+        for address in envelope.recipients:
+            answers.append(await self._command(_recipient(address)))
+            self._judge_recipients(answers[-1:], envelope, is_first=len(answers) == 1)
+        self._expect(await self._command(DATA), "DATA", envelope, wanted=START_INPUT)
+        return [str(answer.code) for answer in answers if answer.code not in OK]
+
+    async def _introduce_at_once(self, envelope: Envelope) -> list[str]:
+        """As `_introduce`, with one wait for the answers.
+
+        To one recipient, DATA goes along: if he is refused the server has nobody to take a message for. To several it
+        waits, or a message without its first recipient would have begun.
+        """
+        is_alone = len(envelope.recipients) == 1
+        commands = [RESET] * self._needs_reset
+        commands += [self._sender(envelope), *map(_recipient, envelope.recipients)]
+        commands += [DATA] * is_alone
+        needed_reset, self._needs_reset = self._needs_reset, True
+        answers = await self._group(commands)
+        if needed_reset:
+            self._expect_reset(answers.pop(0))
+        begins = answers.pop() if is_alone and len(answers) == 3 else None
+        try:
+            self._expect(answers[0], "MAIL", envelope)
+            self._judge_recipients(answers[1:], envelope, is_first=True)
+        except AttemptEnded:
+            if begins is not None and begins.code in START_INPUT:
+                self.drop()  # it waits for a message all the same, and whatever came would be one
+            raise
+        if begins is None:
+            begins = await self._command(DATA)
+        self._expect(begins, "DATA", envelope, wanted=START_INPUT)
+        return [str(answer.code) for answer in answers[1:] if answer.code not in OK]
+
+    def _sender(self, envelope: Envelope) -> bytes:
+        size = b" SIZE=%d" % len(envelope.message) if self._takes_sizes else b""
+        return b"MAIL FROM:<" + envelope.mail_from.encode() + b">" + size
+
+    def _judge_recipients(self, answers: Sequence[SMTPResponse], envelope: Envelope, *, is_first: bool) -> None:
+        """The first recipient has to be taken; others may be refused, unless the server speaks of itself."""
+        for answer in answers:
+            if is_first or answer.code == 421 or not 200 <= answer.code < 600:
+                self._expect(answer, RECIPIENT, envelope)
+            is_first = False
+
+    def _expect_reset(self, answer: SMTPResponse) -> None:
+        if answer.code != 250:
+            self.drop()
+            raise AttemptEnded(deferred("RSET: refused"))
 
     async def quit(self) -> None:
         """Say goodbye and hang up; a server that does not answer is left all the same."""
         with contextlib.suppress(SMTPException, OSError):
-            await self._smtp.quit(timeout=GOODBYE_SECONDS)
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                self._wire.write(b"QUIT\r\n")
+                await self._wire.answer()
         self.drop()
 
     def drop(self) -> None:
         """Hang up at once."""
-        self._smtp.close()
-
-    async def _begin(self) -> None:
-        self.attempts += 1
-        if self._needs_reset and (await self._command(b"RSET")).code != 250:
-            self.drop()
-            raise AttemptEnded(deferred("RSET: refused"))
-        self._needs_reset = True
-
-    async def _recipient(self, address: str) -> SMTPResponse:
-        return await self._command(b"RCPT TO:<" + address.encode() + b">")
+        self._wire.close()
 
     async def _command(self, line: bytes) -> SMTPResponse:
-        stage = line.split(b" ", 1)[0].decode()
+        [answer] = await self._group([line])
+        return answer
+
+    async def _group(self, lines: Sequence[bytes]) -> list[SMTPResponse]:
+        """Write commands together; their answers, or those before the server hung up if one of them says why."""
+        answers: list[SMTPResponse] = []
         try:
-            return await self._smtp.execute_command(line)
+            self._wire.write(b"".join([line + b"\r\n" for line in lines]))
+            for _ in lines:
+                async with asyncio.timeout(self._step_timeout):
+                    answers.append(await self._wire.answer())
         except (SMTPException, OSError) as error:
             self.drop()
+            if answers and answers[-1].code not in OK:
+                return answers
+            stage = lines[len(answers)].split(b" ", 1)[0].decode()
             raise AttemptEnded(deferred(f"{stage}: {why(error)}")) from error
+        return answers
 
     async def _hand_over(self, message: bytes, progress: Progress) -> SMTPResponse:
-        protocol = self._smtp.protocol
         try:
             async with asyncio.timeout(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
-                self._writer.write(stuffed(message))
-                await self._writer.drain()
-            if protocol is None or not protocol.is_connected:
-                raise SMTPServerDisconnected("Connection lost")
-            protocol.write(b".\r\n")
+                self._wire.write(stuffed(message))
+                await self._wire.drain()
+            self._wire.write(b".\r\n")
             progress.is_dot_written = True
         except (SMTPException, OSError) as error:
             self.drop()
             raise AttemptEnded(deferred(f"DATA: {why(error)}")) from error
         try:
-            return await protocol.read_response()  # as long as the attempt as a whole may take
+            return await self._wire.answer()  # as long as the attempt as a whole may take
         except (SMTPException, OSError) as error:
             self.drop()
             raise AttemptEnded(unknown(why(error))) from error
@@ -207,13 +260,13 @@ async def open_session(server: SmtpServer, *, hello_name: str, tls: ssl.SSLConte
         if server.username is not None:
             stage = "AUTH"
             await _log_in(smtp, server)
+        return SmtpSession(smtp, step_timeout=step_timeout)
     except (SMTPException, OSError) as error:
         smtp.close()
         raise AttemptEnded(deferred(f"{stage}: {why(error)}")) from error
     except BaseException:
         smtp.close()
         raise
-    return SmtpSession(smtp, step_timeout=step_timeout)
 
 
 async def _greet(smtp: SMTP) -> None:
@@ -253,12 +306,8 @@ def _is_to_this_machine(smtp: SMTP) -> bool:
     return bool(peer) and ip_address(str(peer[0]).partition("%")[0]).is_loopback
 
 
-def _writer(smtp: SMTP) -> asyncio.StreamWriter:
-    transport, protocol = cast(asyncio.WriteTransport, smtp.transport), cast(asyncio.Protocol, smtp.protocol)
-    # next to nothing may wait in a buffer of ours when the final dot is written, or a break in the middle of a
-    # message would look like one behind it (0 makes a TLS transport pause for ever)
-    transport.set_write_buffer_limits(high=1, low=0)
-    return asyncio.StreamWriter(transport, protocol, None, asyncio.get_running_loop())
+def _recipient(address: str) -> bytes:
+    return b"RCPT TO:<" + address.encode() + b">"
 
 
 def stuffed(message: bytes) -> bytes:

@@ -5,10 +5,12 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 HANG: Final = "(hang)"
 ABORT: Final = "(abort)"
+CLOSE: Final = "(close)"
+"""Behind an answer: it is the last."""
 AT_HOME: Final = "127.0.0.1"
 
 
@@ -18,6 +20,8 @@ class Connection:
 
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
+    recipients: int = 0
+    """Taken for the message that is begun."""
     is_encrypted: bool = False
     writer: asyncio.StreamWriter | None = None
 
@@ -29,11 +33,17 @@ class Connection:
 class Sink:
     """A strict server: CRLF only, exact dot-stuffing; answers 2xx except where `answers` says otherwise.
 
+    Unless it offers PIPELINING, nothing may be said before the last answer was given.
+
     Args:
         answers: by verb (`MAIL`), verb with address (`RCPT b@x.test`), `GREETING` or `DOT`: an answer, HANG or ABORT.
         extensions: EHLO lines beside the greeting.
         tls: for STARTTLS; with `is_implicit` for the connection itself.
+        takes_mail_for_nobody: whether it asks for a message after it refused every recipient.
     """
+
+    always: ClassVar[tuple[str, ...]] = ()
+    """Extensions that each of them offers."""
 
     def __init__(
         self,
@@ -42,11 +52,13 @@ class Sink:
         extensions: tuple[str, ...] = (),
         tls: ssl.SSLContext | None = None,
         is_implicit: bool = False,
+        takes_mail_for_nobody: bool = False,
     ) -> None:
         self.answers = dict(answers or {})
-        self.extensions = extensions
+        self.extensions = (*extensions, *self.always)
         self.tls = tls
         self.is_implicit = is_implicit
+        self.takes_mail_for_nobody = takes_mail_for_nobody
         self.connections: list[Connection] = []
         self.hung = asyncio.Event()
         self.gone = asyncio.Condition()
@@ -115,6 +127,7 @@ class Sink:
             return
         while line := await reader.readline():
             assert line.endswith(b"\r\n"), line
+            assert "PIPELINING" in self.extensions or not reader._buffer, "said before it was its turn"
             command = line[:-2].decode("ascii")
             connection.commands.append(command)
             if not await self._answer(connection, command, reader, writer):
@@ -133,6 +146,12 @@ class Sink:
             scripted = "\r\n".join(f"250{'-' if line is not lines[-1] else ' '}{line}" for line in lines)
         if verb == "AUTH" and scripted is None:
             return await self._log_in(connection, command, reader, writer)
+        if verb in ("MAIL", "RSET"):
+            connection.recipients = 0
+        if verb == "RCPT" and (scripted or "250").startswith("2"):
+            connection.recipients += 1
+        if verb == "DATA" and scripted is None and not (connection.recipients or self.takes_mail_for_nobody):
+            scripted = "554 5.5.1 no valid recipients"
         if verb == "DATA" and scripted is None:
             return await self._take(connection, reader, writer)
         if verb == "QUIT":
@@ -172,6 +191,7 @@ class Sink:
         if answer == ABORT:
             writer.transport.abort()
             return False
-        writer.write(f"{answer}\r\n".encode())
+        said, closes, _ = answer.partition(CLOSE)
+        writer.write(f"{said}\r\n".encode())
         await writer.drain()
-        return True
+        return not closes

@@ -13,7 +13,12 @@ from journeys_api.delivery.messages import envelope_for
 from journeys_api.delivery.outcomes import Ending
 from journeys_api.delivery.smtp import SmtpMailer
 from tests.delivery.mail.mails import envelope, mail
-from tests.delivery.mail.sinks import ABORT, AT_HOME, HANG, Sink
+from tests.delivery.mail.sinks import ABORT, AT_HOME, CLOSE, HANG, Sink
+
+
+@pytest.fixture(autouse=True, params=[(), ("PIPELINING",)], ids=["one by one", "in groups"])
+def _how_commands_are_taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sink, "always", request.param)
 
 
 @contextlib.asynccontextmanager
@@ -170,6 +175,43 @@ async def test_without_its_first_recipient_a_mail_goes_to_nobody(answer: str, en
     async with Sink({"RCPT ann@x.test": answer}).open() as sink, mailer_to(sink) as mailer:
         assert (await mailer.send(envelope(recipients=THREE))).ending is ending
         assert sink.connections[0].said("DATA") == []
+
+
+async def test_a_server_that_wants_a_message_for_nobody_gets_none() -> None:
+    async with Sink({"RCPT": "550 no"}, takes_mail_for_nobody=True).open() as sink, mailer_to(sink) as mailer:
+        assert (await mailer.send(envelope())).ending is Ending.REFUSED
+        sink.answers = {}
+        assert (await mailer.send(envelope())).ending is Ending.ACCEPTED
+
+        assert len(sink.messages) == 1
+
+
+@pytest.mark.parametrize("last", ["MAIL", "RCPT"])
+async def test_a_server_that_says_why_and_hangs_up_is_believed(last: str) -> None:
+    async with Sink({last: f"550 no{CLOSE}"}).open() as sink, mailer_to(sink) as mailer:
+        assert (await mailer.send(envelope())).ending is Ending.REFUSED
+
+
+async def test_what_a_server_says_unasked_is_no_answer_to_the_next_message() -> None:
+    said = "\r\n".join(["250 ok", "250 ok", "250 ok", "354 ok", "250 ok"])
+    async with Sink({"DOT": said}).open() as sink, mailer_to(sink) as mailer:
+        await mailer.send(envelope())
+        sink.answers = {"RCPT": "550 no"}
+        assert (await mailer.send(envelope())).ending is Ending.REFUSED
+
+        assert len(sink.connections) == 2
+        assert len(sink.messages) == 1
+
+
+async def test_commands_are_said_together_where_that_is_offered() -> None:
+    async with Sink({"MAIL": HANG}).open() as sink, mailer_to(sink, timeout=0.3) as mailer:
+        await mailer.send(envelope())
+
+        assert sink.connections[0].commands[1:] == ["MAIL FROM:<bounces@shop.test>"]
+    async with Sink({"RCPT": "550 no"}).open() as sink, mailer_to(sink) as mailer:
+        await mailer.send(envelope())
+
+        assert len(sink.connections[0].said("DATA")) == ("PIPELINING" in Sink.always)
 
 
 async def test_a_connection_serves_many_messages_and_is_reset_after_a_refusal() -> None:
