@@ -20,7 +20,7 @@ from journeys_api.db import make_engine, make_sessions
 from journeys_api.models import ActivityKind
 from journeys_api.settings import Settings
 from journeys_api.tracking.hit_writer import HitWriter
-from journeys_api.tracking.hits import Hit
+from journeys_api.tracking.hits import Hit, Mark, is_committed, leave_mark
 from journeys_api.tracking.spool import Spool
 from tests.tracking.lines import Line
 
@@ -153,6 +153,31 @@ async def test_a_commit_that_nobody_heard_of_is_not_done_twice(visits: Visits) -
         await writer.write(visits.hit(2))
 
     assert await visits.kept() == [0, 1, 2]
+
+
+WAITING = """
+SELECT EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%INTO hit_writers%'
+)
+"""
+
+
+async def test_the_first_commit_of_a_process_is_waited_for_while_it_is_under_way(visits: Visits) -> None:
+    mark, now = Mark(secrets.token_hex(8), 1), datetime.now(UTC)
+
+    async def ask() -> bool:
+        async with visits.app.sessions.begin() as session:
+            return await is_committed(session, mark, now=now)
+
+    async with visits.app.sessions() as writing, visits.app.sessions() as looking:
+        await leave_mark(writing, mark, now=now)
+        asking = asyncio.create_task(ask())
+        while not asking.done() and not await looking.scalar(text(WAITING)):  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+        await writing.commit()
+
+    assert await asking
 
 
 async def test_a_commit_that_never_arrived_is_made_up_for(visits: Visits) -> None:

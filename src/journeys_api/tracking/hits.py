@@ -78,13 +78,18 @@ async def leave_mark(session: AsyncSession, mark: Mark, *, now: datetime) -> Non
     )
 
 
-async def is_committed(session: AsyncSession, mark: Mark) -> bool:
+async def is_committed(session: AsyncSession, mark: Mark, *, now: datetime) -> bool:
     """Whether the batch is in the database, if it is the last of its writer; waits for it when it is just being
     committed."""
+    # an insertion waits for the writer's first batch, too, of which nothing can be seen yet
     found = await session.scalar(
-        text("SELECT last_batch FROM hit_writers WHERE writer = :writer FOR UPDATE"), {"writer": mark.writer}
+        text(
+            "INSERT INTO hit_writers (writer, last_batch, written_at) VALUES (:writer, 0, :now) "
+            "ON CONFLICT (writer) DO UPDATE SET last_batch = hit_writers.last_batch RETURNING last_batch"
+        ),
+        {"writer": mark.writer, "now": now},
     )
-    return found is not None and int(found) >= mark.number
+    return int(found) >= mark.number
 
 
 async def is_first_replay(session: AsyncSession, file_name: str, *, now: datetime) -> bool:

@@ -193,7 +193,7 @@ async def replay(session: AsyncSession, taken: Taken, *, now: datetime) -> int:
     hits: list[Hit] = []
     for batch in batches:
         # one in doubt ends its writer, so there are as few as there were outages
-        if batch.mark is None or not await is_committed(session, batch.mark):
+        if batch.mark is None or not await is_committed(session, batch.mark, now=now):
             hits += batch.hits
     for start in range(0, len(hits), AT_A_TIME):
         await insert_hits(session, hits[start : start + AT_A_TIME])
