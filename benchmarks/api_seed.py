@@ -21,6 +21,8 @@ EDITING = range(501, 2_501)
 CREATING = range(2_501, ACCOUNTS + 1)
 TREE = 20
 EDITED, EDITED_ACTIONS = 1_000_000, 10_000_000
+EMAILS = 30_000_000
+"""The email that these name is the account's own: nothing is to be warned of."""
 ACTIVE, ACTIVE_ACCOUNTS = 2_000_000, range(301, 501)
 """Journeys with a month of numbers."""
 
@@ -31,6 +33,8 @@ VALUES (1, 'bench', '{{*}}', now(), now());
 INSERT INTO users (user_id, group_id, username, email_address, password_hash, created_at, updated_at)
 OVERRIDING SYSTEM VALUE
 SELECT a, 1, 'bench' || a, 'bench' || a || '@example.com', '', now(), now() FROM generate_series(1, {ACCOUNTS}) a;
+INSERT INTO emails (email_id, owner_id, name, subject, created_at, updated_at) OVERRIDING SYSTEM VALUE
+SELECT {EMAILS} + a, a, 'bench', 'bench', now(), now() FROM generate_series({EDITING[0]}, {EDITING[-1]}) a;
 INSERT INTO journeys (journey_id, owner_id, name, status, trigger, trigger_parameters, run_criteria, first_action_id,
                       notes, created_at, updated_at) OVERRIDING SYSTEM VALUE
 SELECT journey_id, a, 'Welcome Series ' || journey_id, 'Enabled', 'WebsiteEvent_customEvent', '{{parameters}}',
@@ -128,7 +132,7 @@ def tree_of(account: int) -> list[dict[str, object]]:
             "Action": "SendEmail" if n % 2 else "Wait",
             "Published": True,
             **(
-                {"EmailID": 12, "From": {"Name": "Support", "Email": "support@example.com"}}
+                {"EmailID": EMAILS + account, "From": {"Name": "Support", "Email": "support@example.com"}}
                 if n % 2
                 else {"WaitUnit": "days", "WaitAmount": n + 1}
             ),
