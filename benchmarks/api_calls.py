@@ -2,13 +2,10 @@
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
-import statistics
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from api_client import Load, ask, run
+from api_client import ask
 from api_limiter import limiter_costs
+from api_measure import COLUMNS, Bench, Measured, Way, cells, ratio
 from api_seed import PEPPER, WORKS, Work, seeded
-from api_servers import OTHER_CORES, Postgres, Server, cpu_seconds, memory_mib, pin, serving
+from api_servers import OTHER_CORES, Postgres, memory_mib, pin, serving
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.migrate import migrate
 
@@ -28,64 +26,15 @@ WAYS = ("rest", "legacy", "floor", "stock")
 CONNECTIONS = 16
 
 
-@dataclass
-class Measured:
-    """Every round of one thing asked for in one way."""
-
-    rate: list[float] = field(default_factory=list)
-    server_us: list[float] = field(default_factory=list)
-    postgres_us: list[float] = field(default_factory=list)
-    p50_ms: list[float] = field(default_factory=list)
-    p99_ms: list[float] = field(default_factory=list)
-    failed: int = 0
-    kilobytes: float = 0.0
-
-
-class Bench:
-    """Servers that are up, and what has been asked of them so far."""
-
-    def __init__(self, servers: dict[str, Server], postgres: Postgres) -> None:
-        self._servers = {"rest": servers["product"], "legacy": servers["product"], **servers}
-        self._postgres = postgres
-        self._loads: dict[tuple[str, str], Load] = {}
-        self._turns = {(work.name, way): itertools.count() for work in WORKS for way in WAYS}
-
-    def _load(self, work: Work, way: str) -> Load:
-        key = (work.name, way)
-        if key not in self._loads:
-            self._loads[key] = work.load(way)
-        return self._loads[key]
-
-    async def compare_answers(self, work: Work) -> None:
-        """Raise unless every way tells what the floor tells, whatever more it tells, and numbers and times apart."""
-        bodies = {}
-        for way in WAYS:
-            body = await ask(self._servers[way].port, self._load(work, way).requests[0])
-            bodies[way] = orjson.loads(body)
-        for way in ("rest", "legacy", "stock"):
-            if (trouble := _missing(bodies["floor"], bodies[way])) is not None:
-                raise RuntimeError(f"{work.name}, {way}: {trouble}; got {bodies[way]!r:.600}")
-
-    async def window(self, work: Work, way: str, seconds: float, into: Measured) -> None:
-        """One round of one way."""
-        server = self._servers[way]
-        before, postgres_before = cpu_seconds(server.pid), self._postgres.cpu_seconds()
-        sample = await run(
-            server.port,
-            self._load(work, way),
-            connections=CONNECTIONS,
-            seconds=seconds,
-            turns=self._turns[work.name, way],
-        )
-        count = len(sample.latencies)
-        latencies = sorted(sample.latencies)
-        into.rate.append(count / sample.seconds)
-        into.server_us.append((cpu_seconds(server.pid) - before) / count * 1e6)
-        into.postgres_us.append((self._postgres.cpu_seconds() - postgres_before) / count * 1e6)
-        into.p50_ms.append(latencies[count // 2] * 1000)
-        into.p99_ms.append(latencies[int(count * 0.99)] * 1000)
-        into.failed += sample.failed
-        into.kilobytes = sample.body_bytes / count / 1000
+async def compare_answers(bench: Bench, work: Work) -> None:
+    """Raise unless every way tells what the floor tells, whatever more it tells, and numbers and times apart."""
+    bodies = {}
+    for way in WAYS:
+        body = await ask(bench.ways[way].server.port, bench.load(work, way).requests[0])
+        bodies[way] = orjson.loads(body)
+    for way in ("rest", "legacy", "stock"):
+        if (trouble := _missing(bodies["floor"], bodies[way])) is not None:
+            raise RuntimeError(f"{work.name}, {way}: {trouble}; got {bodies[way]!r:.600}")
 
 
 def _missing(wanted: Any, got: Any, place: str = "answer") -> str | None:
@@ -108,29 +57,17 @@ def _missing(wanted: Any, got: Any, place: str = "answer") -> str | None:
 
 
 async def measure(bench: Bench, works: list[Work], rounds: int, seconds: float) -> dict[str, dict[str, Measured]]:
-    """All ways in each round, one after the other."""
-    measured = {work.name: {way: Measured() for way in WAYS} for work in works}
+    """All ways, once they are known to answer the same."""
     for work in works:
-        await bench.compare_answers(work)
-        for way in WAYS:
-            await bench.window(work, way, min(seconds, 0.5), Measured())
-    for _ in range(rounds):
-        for work in works:
-            for way in WAYS:
-                await bench.window(work, way, seconds, measured[work.name][way])
-    return measured
-
-
-def ratio(one: list[float], other: list[float]) -> float:
-    """The median of the rounds' own ratios."""
-    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+        await compare_answers(bench, work)
+    return await bench.measure(works, rounds, seconds)
 
 
 def show(console: Console, measured: dict[str, dict[str, Measured]], memory: dict[str, tuple[float, float]]) -> None:
     """The tables."""
     table = Table(
-        "call", "way", "KB", "req/s", "p50 ms", "p99 ms", "server µs", "PG µs", "× stock", "× floor", "× stock, CPU",
-        "× floor, CPU", title=f"{CONNECTIONS} connections, server on one core",
+        "call", "way", "KB", *COLUMNS, "× stock", "× floor", "× stock, CPU", "× floor, CPU",
+        title=f"{CONNECTIONS} connections, server on one core",
     )  # fmt: skip
     for name, ways in measured.items():
         for way, each in ways.items():
@@ -138,11 +75,7 @@ def show(console: Console, measured: dict[str, dict[str, Measured]], memory: dic
                 name if way == WAYS[0] else "",
                 way,
                 f"{each.kilobytes:.1f}",
-                f"{statistics.median(each.rate):,.0f}",
-                f"{statistics.median(each.p50_ms):.2f}",
-                f"{statistics.median(each.p99_ms):.2f}",
-                f"{statistics.median(each.server_us):,.0f}",
-                f"{statistics.median(each.postgres_us):,.0f}",
+                *cells(each),
                 f"{ratio(each.rate, ways['stock'].rate):.1f}",
                 f"{ratio(each.rate, ways['floor'].rate):.2f}",
                 f"{ratio(ways['stock'].server_us, each.server_us):.1f}",
@@ -189,9 +122,11 @@ def main() -> None:
             "floor": stack.enter_context(serving("floor", ["api_floor.py", "{port}"], bare, ready="/ready")),
             "stock": stack.enter_context(serving("stock", ["api_stock.py", "{port}"], bare, ready="/ready")),
         }
-        bench = Bench(servers, postgres)
+        servers |= {"rest": servers["product"], "legacy": servers["product"]}
+        ways = {way: Way(servers[way], way) for way in WAYS}
+        bench = Bench(ways, postgres, connections=CONNECTIONS)
         measured = uvloop.run(measure(bench, works, given.rounds, given.seconds))
-        memory = {name: memory_mib(server.pid) for name, server in servers.items()}
+        memory = {name: memory_mib(servers[name].pid) for name in ("product", "floor", "stock")}
     show(console, measured, memory)
     limiter = {} if given.skip_limiter else limiter_costs(console)
     results = Path(__file__).parent / "results"

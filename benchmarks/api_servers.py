@@ -27,13 +27,24 @@ class Server:
     pid: int
     port: int
 
+    def processes(self) -> list[int]:
+        """The process that was started, and those that it has started."""
+        return [self.pid, *children_of(self.pid)]
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all of them."""
+        return sum(map(cpu_seconds, self.processes()))
+
 
 @contextmanager
-def serving(name: str, command: list[str], environment: Mapping[str, str], *, ready: str) -> Iterator[Server]:
-    """Start a server, pinned, wait until `ready` answers, and end it afterwards.
+def serving(
+    name: str, command: list[str], environment: Mapping[str, str], *, ready: str, cores: set[int] = SERVER_CORES
+) -> Iterator[Server]:
+    """Start a server, wait until `ready` answers, and end it afterwards.
 
     Args:
         command: what follows the interpreter; `{port}` is filled in, here and in the environment.
+        cores: which it is kept on.
     """
     port = _free_port()
     filled = [piece.format(port=port) for piece in command]
@@ -41,7 +52,7 @@ def serving(name: str, command: list[str], environment: Mapping[str, str], *, re
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen([sys.executable, *filled], env=known, cwd=HERE, stdout=log, stderr=log)
         try:
-            pin(process.pid, SERVER_CORES)
+            pin(process.pid, cores)
             _wait(process, port, ready)
             yield Server(name, process.pid, port)
         except BaseException:
@@ -82,6 +93,11 @@ def pin(pid: int, cores: set[int]) -> None:
         os.sched_setaffinity(int(thread.name), cores)
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process's first thread has started and that live."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process, all threads, in nanoseconds' steps."""
     total = 0
@@ -107,8 +123,7 @@ class Postgres:
 
     def processes(self) -> list[int]:
         """The postmaster and its children."""
-        children = Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children").read_text().split()
-        return [self.postmaster, *map(int, children)]
+        return [self.postmaster, *children_of(self.postmaster)]
 
     def pin(self, cores: set[int]) -> None:
         """Keep all of them on these cores."""
