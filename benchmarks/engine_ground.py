@@ -39,6 +39,8 @@ CONNECTIONS = 4
 PARAMETERS = {"shared_buffers": "2GB", "max_wal_size": "8GB", "autovacuum": "off"}
 """Queues are vacuumed between rounds instead: a vacuum of what was just filled would count as somebody's work."""
 RESULTS = Path(__file__).parent / "results"
+WIDTH = 130
+"""Of a printed table, in a terminal or in a file."""
 
 _ACCOUNT = """
 INSERT INTO user_groups (group_id, group_name, permissions, created_at, updated_at) OVERRIDING SYSTEM VALUE
@@ -314,6 +316,6 @@ def publish(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequen
     table = Table(*columns, title=title)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(width=WIDTH).print(table)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=2))

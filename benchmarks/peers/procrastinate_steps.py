@@ -1,45 +1,45 @@
-"""procrastinate doing the equivalent step: one UPDATE and one INSERT a job. Prints seconds, first job to last."""
+"""procrastinate: jobs in PostgreSQL, each taken by itself.
 
-import asyncio
-import sys
-import time
+As its "Production" pages have it: asynchronous tasks, more than one at a time, connections for as many, and jobs that
+are deleted once they are done.
+"""
 
 import asyncpg
-import procrastinate
+from procrastinate import App, PsycopgConnector
 
-STEP = """
-WITH moved AS (
-    UPDATE enrollments SET action_id = action_id + 1, due_at = due_at + interval '1 day', seq = seq + 1
-    WHERE owner_id = 1 AND enrollment_id = $1 RETURNING owner_id, enrollment_id, seq, action_id
-)
-INSERT INTO steps (owner_id, enrollment_id, seq, action_id, at, outcome)
-SELECT owner_id, enrollment_id, seq, action_id - 1, now(), 'done' FROM moved
-"""
-CONCURRENCY = 16
+from step import STEP, Asked, begin, main
+
+CONCURRENCY = 8
 
 
-async def main(url: str, first: int, last: int) -> float:
-    """Defer a job for each of the people, then run a worker until none is left."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
-    pool = await asyncpg.create_pool(url, min_size=CONCURRENCY, max_size=CONCURRENCY)
-    spans: list[float] = []
+def app_of(asked: Asked) -> App:
+    """The application, with its own pool of connections."""
+    return App(connector=PsycopgConnector(conninfo=asked.database, min_size=CONCURRENCY, max_size=CONCURRENCY))
+
+
+async def enqueue(asked: Asked) -> None:
+    """A job for each of the people."""
+    app = app_of(asked)
+    async with app.open_async():
+        if not await app.check_connection_async():
+            await app.schema_manager.apply_schema_async()
+        step = app.configure_task("step")
+        await step.batch_defer_async(*({"enrollment_id": each} for each in asked.people))
+
+
+async def work(asked: Asked) -> None:
+    """A worker, until a signal comes."""
+    app = app_of(asked)
+    pool = await asyncpg.create_pool(asked.database, min_size=CONCURRENCY, max_size=CONCURRENCY)
 
     @app.task(name="step")
     async def step(enrollment_id: int) -> None:
-        spans.append(time.monotonic())
         await pool.execute(STEP, enrollment_id)
-        spans.append(time.monotonic())
 
     async with app.open_async():
-        if await pool.fetchval("SELECT to_regclass('procrastinate_jobs')") is None:
-            await app.schema_manager.apply_schema_async()
-        await step.batch_defer_async(*({"enrollment_id": each} for each in range(first, last + 1)))
-        await app.run_worker_async(
-            concurrency=CONCURRENCY, wait=False, install_signal_handlers=False, delete_jobs="successful"
-        )
-    await pool.close()
-    return max(spans) - min(spans)
+        begin()
+        await app.run_worker_async(concurrency=CONCURRENCY, delete_jobs="successful")
 
 
 if __name__ == "__main__":
-    print(asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    main(enqueue, work)
