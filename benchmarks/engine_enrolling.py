@@ -99,7 +99,8 @@ def by_batches(url: str, shards: Sequence[int]) -> tuple[float, float]:
     return ground.run_kept(_enroll(url, shards))
 
 
-async def _tell(url: str, first: int, last: int) -> None:
+async def tell(url: str, first: int, last: int) -> None:
+    """People first … last come to be, and each has been tagged."""
     connection = await ground.connect(url)
     await connection.execute("VACUUM timers, trigger_events, runnable_journeys, counter_deltas")
     await connection.execute(ground.PEOPLE, first, last, timeout=600)
@@ -126,7 +127,7 @@ def main() -> None:
         asyncio.run(_make(url))
         for number in range(given.rounds + 1):
             for side, job in ((ours, by_batches), (theirs, one_by_one)):
-                asyncio.run(_tell(url, last + 1, last + side.done))
+                asyncio.run(tell(url, last + 1, last + side.done))
                 last += side.done
                 timing = ground.timed(pool, job, url)
                 if number:  # the first round warms up

@@ -92,6 +92,13 @@ async def connect(url: str) -> asyncpg.Connection:
     return await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
 
 
+async def checkpoint(url: str) -> None:
+    """Have everything written now that would be written some time; the product's own role may not say so."""
+    connection = await connect(make_url(url).set(username="postgres").render_as_string(hide_password=False))
+    await connection.execute("CHECKPOINT", timeout=3600)
+    await connection.close()
+
+
 @contextmanager
 def database(name: str = "data", **parameters: str) -> Iterator[str]:
     """An empty installation on a PostgreSQL of its own; its address."""
