@@ -36,6 +36,7 @@ fuzz: $(VENV)/.development
 
 bench-api: $(VENV)/.bench
 	$(BIN)/python benchmarks/api_calls.py $(CALLS)
+	$(BIN)/python benchmarks/api_workers.py $(WORKERS)
 
 bench-peers: $(VENV)/.bench
 	$(BIN)/python benchmarks/engine_peers.py $(PEERS)
