@@ -3,6 +3,7 @@
 # make check   style, types, import contracts, then the tests: what CI runs
 # make fuzz    a longer search for answers that break the contract
 # make bench   the benchmarks, as tables of ratios
+# make plots   pictures of what they found, for docs/ as well
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test lint check fuzz bench bench-api bench-peers
+.PHONY: serve test lint check fuzz bench bench-api bench-peers plots
 
 serve: $(VENV)/.runtime
 	$(BIN)/journeys-api serve $(ARGS)
@@ -49,6 +50,9 @@ bench: bench-api bench-peers
 	$(BIN)/python benchmarks/mail_delivery.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/journey_statistics.py
+
+plots: $(VENV)/.bench
+	$(BIN)/python benchmarks/plots.py --docs
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
