@@ -2,7 +2,7 @@
 # make test    the whole suite, with processes started and killed
 # make check   style, types, import contracts, then the tests: what CI runs
 # make fuzz    a longer search for answers that break the contract
-# make bench   the benchmarks, as tables of ratios
+# make bench   the benchmarks, as tables of ratios, in some forty minutes; make bench-full the long ones, too
 # make plots   pictures of what they found, for docs/ as well
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 PINS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test lint check fuzz bench bench-api bench-peers plots
+.PHONY: serve test lint check fuzz bench bench-api bench-peers bench-full plots
 
 serve: $(VENV)/.runtime
 	$(BIN)/journeys-api serve $(ARGS)
@@ -47,9 +47,21 @@ bench: bench-api bench-peers
 	$(BIN)/python benchmarks/engine_enrolling.py $(ARGS)
 	$(BIN)/python benchmarks/engine_growth.py $(GROWTH)
 	$(BIN)/python benchmarks/engine_lateness.py
-	$(BIN)/python benchmarks/mail_delivery.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/journey_statistics.py
+	$(BIN)/python benchmarks/operators.py
+	$(BIN)/python benchmarks/random_picks.py
+	$(BIN)/python benchmarks/plots.py
+	$(BIN)/python benchmarks/mail_delivery.py
+
+# Some two hours more, with 30 GB of disk free under TMPDIR and smtp-sink on the machine.
+bench-full: bench
+	$(BIN)/python benchmarks/engine_growth.py --what steps,enrolling,mail --sizes 10000,100000,1000000,10000000
+	$(BIN)/python benchmarks/engine_growth.py --what laps --laps 500
+	$(BIN)/python benchmarks/journey_statistics.py --full
+	$(BIN)/python benchmarks/operators.py --parked 5000000 --workers 0,2
+	$(BIN)/python benchmarks/random_picks.py --sizes 10000,100000,1000000,10000000
+	$(BIN)/python benchmarks/plots.py
 
 plots: $(VENV)/.bench
 	$(BIN)/python benchmarks/plots.py --docs
