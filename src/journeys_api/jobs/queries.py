@@ -38,9 +38,10 @@ async def lock_next(session: AsyncSession, *, now: datetime) -> Job | None:
     return await session.scalar(statement)
 
 
-async def lock_open(session: AsyncSession, job_id: int) -> Job | None:
-    """The job, locked, if it is still to be worked on."""
-    statement = select(Job).where(Job.job_id == job_id, Job.state.in_(OPEN)).with_for_update(key_share=True)
+async def lock_open(session: AsyncSession, job_id: int, *, waits: bool = True) -> Job | None:
+    """The job, locked, if it is still to be worked on; without waiting: if nobody is at it, too."""
+    statement = select(Job).where(Job.job_id == job_id, Job.state.in_(OPEN))
+    statement = statement.with_for_update(key_share=True, skip_locked=not waits)
     return await session.scalar(statement.execution_options(populate_existing=True))
 
 

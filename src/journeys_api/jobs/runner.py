@@ -1,11 +1,14 @@
 """The loop that works on jobs: turn after turn, each a transaction; asleep when there is none."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import WorkClock
@@ -18,7 +21,7 @@ from journeys_api.models import Job, JobKind
 log = structlog.get_logger()
 
 Outside = Callable[[], Awaitable[None]]
-"""What is done after the turn's transaction, outside any: it opens its own."""
+"""What is done after the turn's transaction, outside any and beside the turns of others: it opens its own."""
 Turn = Callable[[AsyncSession, Job, datetime], Awaitable[Outside | None]]
 """One piece of a locked job: it moves the cursor with its effects and ends the job when nothing is left."""
 
@@ -27,6 +30,12 @@ GivenUp = Callable[[AsyncSession, Job, datetime], Awaitable[None]]
 
 KEPT = timedelta(days=30)
 """How long the record of a failed job stays."""
+REST = timedelta(seconds=1)
+"""How long a job lets others go first when something passing was in its way."""
+MOST_OUTSIDE = 4
+"""So many jobs are outside at once, one of an account: servers that answer slowly hold up nothing else."""
+BUSY = timedelta(seconds=5)
+"""When a job for which there was no room outside asks again."""
 LONGEST_SLEEP = 1.0
 
 
@@ -50,6 +59,8 @@ class Runner:
         self._turns = turns
         self._given_up = given_up or {}
         self._clock = clock
+        self._outside: dict[asyncio.Task[None], int] = {}
+        """What is being done outside, and whose it is."""
         self.turns_taken = 0
 
     async def turn(self) -> int:
@@ -67,18 +78,47 @@ class Runner:
                     return 0
                 job_id = job.job_id
                 outside = await self._turns[job.kind](session, job, now)
-                job.attempts = 0 if outside is None else job.attempts
-                state = job.state
+                if outside is None:
+                    job.attempts = 0
+                elif len(self._outside) >= MOST_OUTSIDE or job.owner_id in self._outside.values():
+                    job.next_turn_at, outside = now + BUSY, None
+                state, owner_id = job.state, job.owner_id
             self.turns_taken += 1
             log.debug("job_turned", job_id=job_id, state=state.value)
             if outside is not None:
-                await outside()
+                going = asyncio.create_task(self._go_outside(job_id, outside))
+                self._outside[going] = owner_id
+                going.add_done_callback(self._outside.pop)
         except Exception as error:
-            if is_passing(error):
-                raise
-            log.exception("job_turn_failed", job_id=job_id)
-            await self._put_off(job_id, error)
+            await self._failed(job_id, error)
         return 1
+
+    async def _go_outside(self, job_id: int, outside: Outside) -> None:
+        try:
+            await outside()
+        except asyncio.CancelledError:
+            await self._rest(job_id)
+            raise
+        except Exception as error:
+            try:
+                await self._failed(job_id, error)
+            except Exception as again:
+                log.warning("jobs_interrupted", error=type(again).__name__)
+
+    async def _failed(self, job_id: int, error: Exception) -> None:
+        """See to a job whose turn failed. Raises the error when it says nothing about the job."""
+        if is_passing(error):
+            if job_id:
+                await self._rest(job_id)
+            raise error
+        log.exception("job_turn_failed", job_id=job_id)
+        await self._put_off(job_id, error)
+
+    async def _rest(self, job_id: int) -> None:
+        """Let others go before a job; where the database is away, nobody goes."""
+        with contextlib.suppress(DBAPIError, OSError, PoolTimeout):
+            async with self._sessions.begin() as session:
+                await service.rest(session, job_id=job_id, until=await self._clock.now(session) + REST)
 
     async def _put_off(self, job_id: int, error: Exception) -> None:
         reason = str(error) if isinstance(error, DomainError) else reason_of(error)
@@ -95,11 +135,14 @@ class Runner:
 
     async def run_until_quiet(self) -> None:
         """Work until no job wants a turn now: for tests and demonstrations."""
-        while await self.turn() + await self.chores():
-            pass
+        while await self.turn() + await self.chores() or self._outside:
+            if self._outside:
+                await asyncio.wait(self._outside)
 
     async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        """Work until `stop` is set; `wake` ends a sleep early. The turn under way is finished first."""
+        """Work until `stop` is set; `wake` ends a sleep early. The turn under way is finished first, and what is being
+        done outside is left to another worker.
+        """
         while not stop.is_set():
             try:
                 if not await self.turn() + await self.chores():
@@ -110,6 +153,9 @@ class Runner:
                 else:
                     log.exception("jobs_failed")
                 await _sleep(stop, None, random.uniform(0.2, LONGEST_SLEEP))  # noqa: S311 (jitter, no secret)
+        for going in self._outside:
+            going.cancel()
+        await asyncio.gather(*self._outside, return_exceptions=True)
 
 
 async def _sleep(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float = LONGEST_SLEEP) -> None:

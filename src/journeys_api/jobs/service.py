@@ -126,6 +126,13 @@ async def put_off(session: AsyncSession, *, job_id: int, reason: str, keep: time
     return None
 
 
+async def rest(session: AsyncSession, *, job_id: int, until: datetime) -> None:
+    """A turn ended through no fault of the job's: it waits a little, so that it keeps nobody else waiting."""
+    job = await queries.lock_open(session, job_id, waits=False)
+    if job is not None:
+        job.next_turn_at = until
+
+
 async def put_pieces(session: AsyncSession, job: Job, contents: Iterable[bytes] | AsyncIterator[bytes]) -> int:
     """Keep the bytes that a job works on; how many."""
     return await queries.copy_pieces(session, job, contents)
