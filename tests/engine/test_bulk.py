@@ -1,6 +1,7 @@
 """Whole selections let into a journey and taken out, batch by batch."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -120,6 +121,30 @@ async def test_a_journey_that_is_disabled_meanwhile_lets_nobody_in(api: Client, 
     assert await _inside(work, journey_id) == []
     rows = await work.rows("SELECT state, reason FROM jobs WHERE parameters->>'journey_id' = :id", id=str(journey_id))
     assert [tuple(row) for row in rows] == [("failed", "Journey is disabled")]
+
+
+async def test_a_journey_can_be_disabled_while_its_people_to_be_are_counted(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    await _people(audience, "ada")
+    journey_id = await running(api, WAIT)
+
+    assert api.account
+
+    async with work.worker.sessions.begin() as session:
+        counted = await bulk.submit(
+            session,
+            owner_id=api.account.user_id,
+            list_id=audience.list_id,
+            journey_id=journey_id,
+            mode=bulk.Mode.ENROLL,
+            selected=bulk.Selected(None, "and", None, None),
+            now=datetime.now(UTC),
+        )
+        disabled = await api.ok("journey.disable", JourneyID=journey_id)
+
+    assert disabled["Journey"]["Status"] == "Disabled"
+    assert counted.matching == 1
 
 
 REFUSED: list[tuple[int, dict[str, Any]]] = [

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import criteria
@@ -85,6 +85,7 @@ async def submit(
         SegmentEngineTrouble: the rules cannot be evaluated.
     """
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
+    # not locked, since counting takes long; turns judge again
     await _journey(session, owner_id, journey_id, mode)
     who = await _condition(session, selected, owner_id=owner_id, list_id=list_id, now=now)
     await session.execute(text("SET LOCAL statement_timeout = '1h'"))
@@ -114,22 +115,15 @@ async def turn(session: AsyncSession, job: Job, now: datetime) -> None:
     mode = Mode(asked["mode"])
     try:
         await lists.get_list(session, owner_id=job.owner_id, list_id=asked["list_id"])
-        journey = await _journey(session, job.owner_id, asked["journey_id"], mode)
+        await _journey(session, job.owner_id, asked["journey_id"], mode)
         selected = Selected(asked["rules"], asked["operator"], asked["segment_id"], asked["search"])
         who = await _condition(session, selected, owner_id=job.owner_id, list_id=asked["list_id"], now=now)
+        people = await _next_people(session, job, who)
+        # only now: whoever disables the journey or edits it need not wait for the search
+        journey = await _journey(session, job.owner_id, asked["journey_id"], mode, locks=True)
     except (ListNotFound, JourneyNotFound, SegmentNotFound, JourneyDisabled, SegmentEngineTrouble) as error:
         jobs.fail(job, str(error), expires_at=now + KEPT, now=now)
         return
-    await session.execute(text("SET LOCAL statement_timeout = '1h'"))
-    after = job.cursor.get("after", 0)
-    people = (
-        await session.execute(
-            select(Subscriber.subscriber_id, Subscriber.email_address)
-            .where(who, Subscriber.subscriber_id > after, Subscriber.subscriber_id <= asked["last"])
-            .order_by(Subscriber.subscriber_id)
-            .limit(PEOPLE_A_TURN)
-        )
-    ).all()
     if people:
         changed = await _change(session, journey, mode, asked["list_id"], [(row[0], row[1]) for row in people], now=now)
         job.cursor = {"after": people[-1].subscriber_id}
@@ -137,6 +131,19 @@ async def turn(session: AsyncSession, job: Job, now: datetime) -> None:
         job.done += len(people)
     if len(people) < PEOPLE_A_TURN:
         jobs.complete(job, expires_at=now + KEPT, now=now)
+
+
+async def _next_people(session: AsyncSession, job: Job, who: ColumnElement[bool]) -> Sequence[Row[int, str]]:
+    """Id and address of those whose turn it is."""
+    await session.execute(text("SET LOCAL statement_timeout = '1h'"))
+    after = job.cursor.get("after", 0)
+    found = await session.execute(
+        select(Subscriber.subscriber_id, Subscriber.email_address)
+        .where(who, Subscriber.subscriber_id > after, Subscriber.subscriber_id <= job.parameters["last"])
+        .order_by(Subscriber.subscriber_id)
+        .limit(PEOPLE_A_TURN)
+    )
+    return found.all()
 
 
 async def _change(
@@ -168,9 +175,16 @@ async def _change(
     return admission.entered
 
 
-async def _journey(session: AsyncSession, owner_id: int, journey_id: int, mode: Mode) -> Journey:
-    found = await membership.locked_journeys(session, owner_id=owner_id, journey_ids=[journey_id])
-    journey = found.get(journey_id)
+async def _journey(
+    session: AsyncSession, owner_id: int, journey_id: int, mode: Mode, *, locks: bool = False
+) -> Journey:
+    """The journey, kept from changing until the transaction ends if it `locks`."""
+    statement = select(Journey).where(
+        Journey.owner_id == owner_id, Journey.journey_id == journey_id, Journey.deleted_at.is_(None)
+    )
+    if locks:
+        statement = statement.with_for_update(read=True)
+    journey = await session.scalar(statement.execution_options(populate_existing=True))
     if journey is None:
         raise JourneyNotFound
     if mode is Mode.ENROLL and journey.status is not JourneyStatus.ENABLED:
