@@ -64,8 +64,8 @@ async def overview(
     if with_fields:
         found = _by_list(await queries.fields_of(session, owner_id=owner_id, list_ids=[0, *ids], most=MOST_ROWS + 1))
         shared = found.get(0, [])
-        fields = {list_id: [*shared, *found.get(list_id, ())] for list_id in ids}
         _judge(len(shared) * len(ids) + sum(map(len, found.values())))
+        fields = {list_id: [*shared, *found.get(list_id, ())] for list_id in ids}
     if with_segments:
         segments = _by_list(await queries.segments_of(session, owner_id=owner_id, list_ids=ids, most=MOST_ROWS + 1))
         _judge(sum(map(len, segments.values())))
