@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import zlib
 from collections.abc import Iterator
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
 
 LONGEST_TARGET = 2000
@@ -30,7 +30,7 @@ _COMMON = (
 )
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """What a link does. The letters stand in links that are out in the world: never change one."""
 
     CONFIRM = "c"
