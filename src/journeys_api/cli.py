@@ -72,13 +72,15 @@ def serve(
 def worker() -> None:
     """Run journeys and send what they owe, until a signal says stop; as many as you like on one database."""
     # Imported here because it brings the engine, which the other commands start faster without.
+    import uvloop
+
     from journeys_api.memory import collect_rarely
     from journeys_api.work import work_until_stopped
 
     collect_rarely()
     with opened(_settings(), owning=False) as settings:
         asyncio.run(migrate(required_url(settings)))
-        asyncio.run(work_until_stopped(settings))
+        uvloop.run(work_until_stopped(settings))
 
 
 @cli.command()
