@@ -32,6 +32,7 @@ class Envelope:
         mail_from: where bounces go; empty for mail that must not bounce.
         recipients: ASCII addresses, the To first: its answer decides, those of the others are noted.
         message: RFC 5322 bytes.
+        is_wire_ready: every line of it ends in CRLF and none begins with a dot, so that SMTP carries it as it is.
 
     Raises:
         InvalidMail: an address could not stand in an SMTP command, or there is no recipient.
@@ -40,6 +41,7 @@ class Envelope:
     mail_from: str
     recipients: tuple[str, ...]
     message: bytes
+    is_wire_ready: bool = False
 
     def __post_init__(self) -> None:
         if not self.recipients:

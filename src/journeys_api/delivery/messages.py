@@ -79,7 +79,9 @@ class Mail:
 
 
 def build(mail: Mail) -> bytes:
-    """Write the mail down: CRLF, ASCII throughout, no line over 998 octets, the same bytes for the same mail.
+    """Write the mail down: CRLF, ASCII throughout, no line over 998 octets and none that begins with a dot.
+
+    The same mail is the same bytes.
 
     Raises:
         InvalidMail: an address, name or header could not be written without harm, or there is no content.
@@ -99,7 +101,7 @@ def envelope_for(mail: Mail, *, mail_from: str) -> Envelope:
     recipients += [ascii_address(address, "CC") for address in mail.cc]
     recipients += [ascii_address(address, "BCC") for address in mail.bcc]
     bounces_to = ascii_address(mail_from, "Return-Path") if mail_from else ""
-    return Envelope(bounces_to, tuple(dict.fromkeys(recipients)), build(mail))
+    return Envelope(bounces_to, tuple(dict.fromkeys(recipients)), build(mail), is_wire_ready=True)
 
 
 def _headers(mail: Mail) -> list[bytes]:

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 
 from journeys_api.delivery.envelopes import InvalidMail
 
-_PLAIN_TEXT = re.compile(rb"(?:[ -~]{0,76}\r\n)*+")
+_PLAIN_TEXT = re.compile(rb"(?:(?!\.)[ -~]{0,76}\r\n)*+")
+_LINE_DOTS = re.compile(rb"^\.+", re.MULTILINE)
 _TOP = b"MIME-Version: 1.0\r\n"
 QUOTED_PRINTABLE = b"quoted-printable"
 BASE64 = b"base64"
 
 
 def body_of(parts: Sequence[bytes], *, seed: str) -> bytes:
-    """Content headers, an empty line and content of one part or two; ASCII, CRLF, no line over 76 octets.
+    """Content headers, an empty line and content of one part or two.
+
+    ASCII, CRLF, no line over 76 octets and none that begins with a dot.
 
     Args:
         parts: as `part_of` makes them, the one that is to be read rather than the others last.
@@ -57,7 +60,9 @@ def part_of(content: str, subtype: bytes) -> bytes:
     if _PLAIN_TEXT.fullmatch(lines):
         return head_of(subtype, b"7bit") + lines
     encoding = encoding_for(lines)
-    return head_of(subtype, encoding) + (binascii.b2a_qp(lines) if encoding is QUOTED_PRINTABLE else in_base64(lines))
+    return head_of(subtype, encoding) + (
+        in_quoted_printable(lines) if encoding is QUOTED_PRINTABLE else in_base64(lines)
+    )
 
 
 def head_of(subtype: bytes, encoding: bytes) -> bytes:
@@ -75,6 +80,14 @@ def encoding_for(lines: bytes) -> bytes:
     """The shorter encoding: one makes three octets of one that is not ASCII, the other four of any three."""
     beyond_ascii = len(lines) - len(lines.decode().encode("ascii", "ignore"))
     return QUOTED_PRINTABLE if beyond_ascii * 6 < len(lines) else BASE64
+
+
+def in_quoted_printable(lines: bytes) -> bytes:
+    """Lines, each ended, in quoted-printable; none begins with a dot, which SMTP would have to double."""
+    encoded = binascii.b2a_qp(lines)
+    if encoded.startswith(b".") or b"\n." in encoded:
+        encoded = _LINE_DOTS.sub(lambda dots: b"=2E=\r\n" * len(dots[0]), encoded)
+    return encoded
 
 
 def in_base64(octets: bytes) -> bytes:

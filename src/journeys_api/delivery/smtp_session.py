@@ -98,7 +98,7 @@ class SmtpSession:
             refused = await self._introduce_at_once(envelope)
         else:
             refused = await self._introduce(envelope)
-        answer = await self._hand_over(envelope.message, progress)
+        answer = await self._hand_over(envelope, progress)
         return self._accepted(answer, envelope, refused, len(envelope.recipients) - 1)
 
     async def _introduce(self, envelope: Envelope) -> list[str]:
@@ -179,7 +179,8 @@ class SmtpSession:
         try:
             self._wire.write(b"".join([line + b"\r\n" for line in lines]))
             for _ in lines:
-                async with asyncio.timeout(self._step_timeout):
+                # those that came together with another are not waited for
+                async with contextlib.nullcontext() if self._wire.has_answer else asyncio.timeout(self._step_timeout):
                     answers.append(await self._wire.answer())
         except (SMTPException, OSError) as error:
             self.drop()
@@ -189,11 +190,13 @@ class SmtpSession:
             raise AttemptEnded(deferred(f"{stage}: {why(error)}")) from error
         return answers
 
-    async def _hand_over(self, message: bytes, progress: Progress) -> SMTPResponse:
+    async def _hand_over(self, envelope: Envelope, progress: Progress) -> SMTPResponse:
+        message = envelope.message if envelope.is_wire_ready else stuffed(envelope.message)
         try:
-            async with asyncio.timeout(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
-                self._wire.write(stuffed(message))
-                await self._wire.drain()
+            self._wire.write(message)
+            if not self._wire.is_drained:
+                async with asyncio.timeout(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
+                    await self._wire.drain()
             self._wire.write(b".\r\n")
             progress.is_dot_written = True
         except (SMTPException, OSError) as error:
@@ -312,7 +315,6 @@ def _recipient(address: str) -> bytes:
 
 def stuffed(message: bytes) -> bytes:
     """The message as DATA carries it, up to the final dot: CRLF line ends, dots at line starts doubled."""
-    # a message of ours has no other line ends, and nearly none has a dot at the start of a line
     lines = message
     if not lines.count(b"\r\n") == lines.count(b"\n") == lines.count(b"\r"):
         lines = _LINE_END.sub(b"\r\n", lines)

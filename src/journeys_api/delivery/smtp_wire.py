@@ -49,9 +49,19 @@ class SmtpWire(asyncio.Protocol):
         return self._broken is None and not self._transport.is_closing()
 
     @property
+    def has_answer(self) -> bool:
+        """Whether an answer is there that was not taken."""
+        return bool(self._answers)
+
+    @property
     def is_quiet(self) -> bool:
         """Whether everything that the server said was taken."""
         return not (self._octets or self._lines or self._answers)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether all that was written has left, and neither side has hung up."""
+        return self.is_open and not self._is_paused
 
     def write(self, octets: bytes) -> None:
         """Send, as far as that goes at once.

@@ -8,7 +8,6 @@ in it or of several lines, a value where tags begin and end, a text that few oth
 Source: spec performance 5 ("preparsed quoted-printable pieces").
 """
 
-import binascii
 import html
 import re
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ from typing import Final
 from journeys_api.delivery.link_places import are_passive, attribute_text, link_places
 from journeys_api.delivery.mail_tracking import MailTracking
 from journeys_api.delivery.messages import at_start_of_body, pre_header_of
-from journeys_api.delivery.mime_parts import BASE64, encoding_for, head_of, in_base64, with_crlf
+from journeys_api.delivery.mime_parts import BASE64, encoding_for, head_of, in_base64, in_quoted_printable, with_crlf
 from journeys_api.delivery.personalization import MAX_RENDERED, Context, Mode, Outline, Template
 from journeys_api.delivery.tracked_links import Change, picture_of, with_changes
 
@@ -218,6 +217,6 @@ def _quoted(text: str) -> bytes:
 def _quoted_text(octets: bytes) -> bytes:
     """Lines in quoted-printable, with a soft line break behind the last unless it ends."""
     if not octets or octets.endswith(b"\r\n"):
-        return binascii.b2a_qp(octets)
+        return in_quoted_printable(octets)
     # the `x` keeps room for the `=` behind it, and the line end tells which kind soft breaks are to be of
-    return binascii.b2a_qp(octets + b"x\r\n")[:-3] + b"=\r\n"
+    return in_quoted_printable(octets + b"x\r\n")[:-3] + b"=\r\n"

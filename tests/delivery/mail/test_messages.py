@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
 from journeys_api.delivery.messages import build, envelope_for
+from journeys_api.delivery.smtp_session import stuffed
 from tests.delivery.mail.mails import mail
 
 LONG_URL = "https://journeys.test/t/u/" + "aZ09-_" * 50
@@ -76,6 +77,22 @@ def test_contents_survive_in_short_ascii_lines(text: str) -> None:
     as_kept = re.sub(r"\r\n|\r", "\n", text)
     assert content(parsed(message), "plain").removesuffix("\n") == as_kept.removesuffix("\n")
     assert as_kept in content(parsed(message), "html")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(st.sampled_from([".", "..", "." * 200, ". ", ".x", "x", "", "é", "x" * 75 + ".", "é." * 40])),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_smtp_has_nothing_to_add_to_a_message(lines: list[str], end: str) -> None:
+    text = end.join(lines) + end
+
+    envelope = envelope_for(mail(text=text, html=text), mail_from="bounces@shop.test")
+
+    assert envelope.is_wire_ready
+    assert envelope.message == stuffed(envelope.message)
+    assert max(map(len, envelope.message.split(b"\r\n"))) <= 78
+    assert content(parsed(envelope.message), "html") == "\n".join(lines) + "\n"
 
 
 def test_unsubscribe_urls_stand_whole_and_unencoded() -> None:

@@ -60,6 +60,7 @@ def said(part: bytes) -> tuple[str, bytes]:
     """Type and content of a part that is fit for a mail."""
     assert part.isascii()
     assert part.endswith(b"\r\n")
+    assert b"\n." not in part
     assert part.count(b"\r\n") == part.count(b"\n") == part.count(b"\r")
     for line in part.split(b"\r\n\r\n", 1)[1].split(b"\r\n"):
         # binascii counts a blank at a line's end as one octet and writes three
