@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = sqlstate_of(error)
         return not state or state.startswith(PASSING) or error.connection_invalidated
-    return isinstance(error, OSError)
+    return isinstance(error, OSError | PoolTimeout)
 
 
 def reason_of(error: BaseException) -> str:

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from journeys_api.clock import DatabaseClock, WorkClock
@@ -43,6 +44,8 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between looks at the outbox without a notice."""
 RESCUE_EVERY = 10.0
+_INTERRUPTIONS = (DBAPIError, PoolTimeout, OSError)
+"""The database is away, or all connections are in use."""
 _MAIL = Pace(POOL_SIZE * 32, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90))
 
@@ -183,7 +186,7 @@ class Worker:
         while not stop.is_set():
             try:
                 judged = await self.judge_hits()
-            except (DBAPIError, OSError) as error:
+            except _INTERRUPTIONS as error:
                 log.warning("judging_interrupted", error=type(error).__name__)
                 judged = 0
             except Exception:
@@ -198,7 +201,7 @@ class Worker:
         """Seal the secrets that an older release stored; what is in the way now is done by the next worker."""
         try:
             await seal_what_is_clear(self.sessions, self.vault)
-        except (DBAPIError, OSError) as error:
+        except _INTERRUPTIONS as error:
             log.warning("sealing_interrupted", error=type(error).__name__)
 
     async def _rescue(self, stop: asyncio.Event) -> None:
@@ -206,7 +209,7 @@ class Worker:
             try:
                 async with self.sessions.begin() as session:
                     await outbox.rescue(session, now=await self._clock.now(session))
-            except (DBAPIError, OSError) as error:
+            except _INTERRUPTIONS as error:
                 log.warning("rescue_interrupted", error=type(error).__name__)
             await _either(RESCUE_EVERY, stop)
 
@@ -239,7 +242,7 @@ async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) 
     while not stop.is_set():
         try:
             looked_at = await sender.turn()
-        except (DBAPIError, OSError) as error:
+        except _INTERRUPTIONS as error:
             log.warning("sender_interrupted", error=type(error).__name__)
             looked_at = 0
         except Exception:
