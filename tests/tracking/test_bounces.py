@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
@@ -295,6 +297,26 @@ async def test_automatic_answers_and_reports_about_reports_set_nothing_off(post:
 
     assert len(post.sink.messages) == before
     assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
+
+
+async def test_a_mail_that_nobody_had_time_to_read_may_be_sent_again(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    others = threading.Event()
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as only:
+        loop.set_default_executor(only)
+        other = loop.run_in_executor(None, others.wait)
+        try:
+            answer = await post.api.http.post("/inbound/mail", content=bounce(mail, address), headers=headers)
+        finally:
+            others.set()
+            await other
+            loop.set_default_executor(ThreadPoolExecutor())
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    assert await post.outcome(bounce(mail, address)) == "recorded"
+    assert (await post.state(subscriber_id))[0] == "Hard"
 
 
 async def test_a_bomb_is_told_apart_and_counted(post: Post) -> None:

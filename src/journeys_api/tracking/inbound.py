@@ -7,6 +7,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -46,6 +47,10 @@ _KINDS = {ReportKind.COMPLAINT: ReturnKind.COMPLAINT, ReportKind.UNSUBSCRIBE: Re
 _NOSNIFF = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 log = structlog.get_logger()
+
+
+class TooBusy(Exception):
+    """The process has no room for this now."""
 
 
 class Inbound:
@@ -94,11 +99,13 @@ class Inbound:
             return _said(413, {"error": "the body is too large"})
         except (BodyTooSlow, ClientGone):
             return _said(408, {"error": "the body did not arrive in time"})
+        except TooBusy:
+            log.warning("too_busy_to_read_mail")
         except (DBAPIError, PoolTimeout, OSError) as error:
             if not is_away(error):
                 raise
             log.warning("database_away", error=type(error).__name__)
-            return _said(503, {"error": "try again"}, {"Retry-After": "30"})
+        return _said(503, {"error": "try again"}, {"Retry-After": "30"})
 
     def _may(self, authorization: str, own: str) -> bool:
         scheme, _, credential = authorization.partition(" ")
@@ -118,10 +125,10 @@ class Inbound:
         raw = await self._raw_mail(request)
         now = self._clock.now()
         try:
-            report = await asyncio.wait_for(asyncio.to_thread(read_report, raw), PARSING_SECONDS)
-        except (Unparseable, TimeoutError) as error:
+            report = await _read(raw)
+        except Unparseable as error:
             self._count("mail", [UNPARSEABLE])
-            return {"Outcome": UNPARSEABLE, "Reason": str(error) or "takes too long"}
+            return {"Outcome": UNPARSEABLE, "Reason": str(error)}
         if report.kind is ReportKind.NOTHING:
             self._count("mail", [IGNORED])
             return {"Outcome": IGNORED, "Reason": report.why}
@@ -186,6 +193,27 @@ class Inbound:
         for outcome, count in Counter(map(str, outcomes)).items():
             self._counts.labels(door, outcome).inc(count)
             log.info("mail_came_back", door=door, outcome=outcome, count=count)
+
+
+async def _read(raw: bytes) -> Report:
+    """Read a mail in a thread.
+
+    Raises:
+        Unparseable: it cannot be read, or takes too long.
+        TooBusy: no thread came to it in that time; it may be a good one.
+    """
+    has_begun = threading.Event()
+
+    def read() -> Report:
+        has_begun.set()
+        return read_report(raw)
+
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(read), PARSING_SECONDS)
+    except TimeoutError:
+        if has_begun.is_set():
+            raise Unparseable("takes too long") from None
+        raise TooBusy from None
 
 
 def _returned(report: Report) -> list[tuple[ReturnKind, frozenset[str], dict[str, str]]]:
