@@ -36,14 +36,19 @@ WITH wanted AS (
     FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:hard AS boolean[]))
         AS w(owner_id, subscriber_id, is_hard)
     GROUP BY 1, 2
+), addresses AS MATERIALIZED (
+    SELECT DISTINCT w.owner_id, lower(p.email_address) AS address
+    FROM wanted w JOIN subscribers p USING (owner_id, subscriber_id)
+    WHERE w.is_hard OR p.soft_bounce_count + 1 >= {SOFT_MAKE_HARD}
 ), everybody AS (
     SELECT owner_id, subscriber_id FROM wanted
     UNION
-    SELECT s.owner_id, s.subscriber_id
-    FROM wanted w JOIN subscribers p USING (owner_id, subscriber_id) JOIN lists l ON l.owner_id = w.owner_id
-    JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id
-        AND lower(s.email_address) = lower(p.email_address)
-    WHERE w.is_hard OR p.soft_bounce_count + 1 >= {SOFT_MAKE_HARD}
+    SELECT l.owner_id, s.subscriber_id FROM addresses a JOIN lists l USING (owner_id)
+    -- the LIMIT, of an address that a list has once, makes it one look-up a list whatever the planner believes
+    CROSS JOIN LATERAL (
+        SELECT subscriber_id FROM subscribers s
+        WHERE s.owner_id = l.owner_id AND s.list_id = l.list_id AND lower(s.email_address) = a.address LIMIT 1
+    ) AS s
 )
 SELECT FROM subscribers s JOIN everybody USING (owner_id, subscriber_id) ORDER BY s.subscriber_id FOR UPDATE OF s
 """  # noqa: S608 (a number of ours)
