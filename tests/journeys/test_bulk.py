@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from journeys_api.app import Application
+from journeys_api.journeys import copying
 from tests.accounts.answers import assert_refused
 from tests.conftest import Client, Maker
 from tests.journeys.records import UNKNOWN, a_journey, actions_of, an_email
@@ -78,6 +79,19 @@ async def test_copies_are_disabled_and_have_the_same_actions_and_emails(api: Cli
         assert [_bare(one) for one in copy["Actions"]] == [_bare(one) for one in source["Actions"]]
         ids = [one["ActionID"] for one in (*source["Actions"], *copy["Actions"])]
         assert len(ids) == len(set(ids))
+
+
+async def test_one_call_copies_no_more_than_fits(api: Client, door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copying, "MOST_COPIED", 5)
+    first, large, second, third = [await a_journey(api) for _ in range(4)]
+    await actions_of(api, first, {"Action": "Wait"})
+    await actions_of(api, large, *[{"Action": "Wait"}] * 3)
+    await actions_of(api, second, {"Action": "Wait"})
+
+    answer = await api.at(door).ok("journeys.clone", JourneyIDs=[first, large, second, third])
+
+    assert (answer["ProcessedJourneyIDs"], answer["FailedJourneyIDs"]) == ([first, second, third], [large])
+    assert len((await api.ok("journey.list"))["Journeys"]) == 7
 
 
 async def test_the_suffix_has_a_default(api: Client) -> None:

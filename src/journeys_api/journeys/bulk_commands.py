@@ -93,6 +93,8 @@ async def journeys_disable(call: Call, *, journey_ids: list[int]) -> Body:
 async def journeys_clone(call: Call, *, journey_ids: list[int], suffix: str) -> Body:
     """Copy several journeys within the account; the copies are disabled, empty, and use the same emails.
 
+    What is beyond 10,000 journeys and actions together is named as failed, and can be asked for in another call.
+
     Source: JC 1.20.
     """
     copies = await copying.clone_journeys(

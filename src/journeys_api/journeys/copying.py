@@ -28,6 +28,9 @@ REFERENCES = (
 )
 """Action parameters that name a record of the account and mean nothing in another."""
 
+MOST_COPIED = 10_000
+"""Journeys and actions that one call clones, together: copies can be copied again, and all are made in memory."""
+
 _NAMING_RULES = frozenset({"segments", "tags", "journeys", "journey-email-action", "campaign-events"})
 """Criteria rules whose value is the id of a record."""
 _FIELD = re.compile(r"(customfield:?)?[0-9]+", re.IGNORECASE)
@@ -79,11 +82,19 @@ async def clone_journeys(
 ) -> dict[int, int]:
     """Clone those of these journeys that are the account's, each under its own name, a blank and `suffix`.
 
-    A constant number of statements, whatever the number of journeys. Answers source → copy.
+    A constant number of statements, whatever the number of journeys. Answers source → copy. What would make more than
+    `MOST_COPIED` rows is passed over, in the order given.
 
     Source: JC 1.20.
     """
-    sources = await queries.journeys_among(session, owner_id=owner_id, journey_ids=journey_ids)
+    sizes = await queries.action_counts(session, owner_id=owner_id, journey_ids=journey_ids)
+    chosen: set[int] = set()
+    room = MOST_COPIED
+    for journey_id in dict.fromkeys(journey_ids):
+        if journey_id in sizes and sizes[journey_id] < room:
+            chosen.add(journey_id)
+            room -= 1 + sizes[journey_id]
+    sources = await queries.journeys_among(session, owner_id=owner_id, journey_ids=chosen)
     copies = await _clone(
         session, [(f"{source.name} {suffix}", source) for source in sources], owner_id=owner_id, now=now
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    func,
     insert,
     literal,
     select,
@@ -175,6 +176,23 @@ async def actions_of(
     for action in await session.scalars(statement):
         found.setdefault(action.journey_id, []).append(action)
     return found
+
+
+async def action_counts(session: AsyncSession, *, owner_id: int, journey_ids: Collection[int]) -> dict[int, int]:
+    """How many present actions each of these journeys has that is the account's."""
+    statement = (
+        owned_journeys(owner_id)
+        .where(Journey.journey_id == _any_of(journey_ids))
+        .outerjoin(
+            JourneyAction,
+            (JourneyAction.journey_id == Journey.journey_id)
+            & (JourneyAction.owner_id == owner_id)
+            & JourneyAction.removed_at.is_(None),
+        )
+        .group_by(Journey.journey_id)
+        .with_only_columns(Journey.journey_id, func.count(JourneyAction.action_id).label("size"))
+    )
+    return {row.journey_id: row.size for row in await session.execute(statement)}
 
 
 async def new_action_ids(session: AsyncSession, count: int) -> list[int]:
