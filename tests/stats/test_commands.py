@@ -1,11 +1,16 @@
 """Numbers by slice, by domain, by action and of the account."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from journeys_api.lanes import Lane, Prepared, SessionLane
 from journeys_api.models import ActivityKind
+from journeys_api.stats.benchmarks import benchmark
+from journeys_api.stats.windows import Window
 from tests.conftest import Client
 from tests.engine.conftest import Audience, Work
 from tests.journeys.records import a_journey
@@ -219,6 +224,40 @@ async def test_the_benchmark_weighs_journeys_by_what_they_sent(mailed: Mailed) -
     assert await codes("account.journey.benchmark", StartDate="2025-01-02", EndDate="2025-01-01") == [3]
     empty = await mailed.api.ok("account.journey.benchmark", StartDate="2020-01-01", EndDate="2020-01-01")
     assert (empty["Benchmark"]["JourneyCount"], empty["Benchmark"]["OpenRate"]) == (0, 0)
+
+
+@dataclass
+class Counting:
+    """A lane that counts the rows it brings."""
+
+    lane: Lane
+    count: int = 0
+
+    async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
+        """As the lane."""
+        rows = await self.lane.rows(prepared, **values)
+        self.count += len(rows)
+        return rows
+
+
+async def test_the_benchmark_of_years_reads_no_row_a_day(mailed: Mailed) -> None:
+    assert mailed.api.account
+    owner_id = mailed.api.account.user_id
+    await mailed.work.change(
+        "INSERT INTO journey_days (owner_id, counted_on, journey_id, send_count) "
+        "SELECT :owner, CAST(:today AS date) - day, :journey, 2 FROM generate_series(1, 1000) AS day",
+        owner=owner_id,
+        today=mailed.today,
+        journey=mailed.journey_id,
+    )
+    window = Window(mailed.today - timedelta(days=1000), mailed.today)
+
+    async with mailed.work.worker.sessions() as session:
+        lane = Counting(SessionLane(session))
+        found = await benchmark(lane, owner_id=owner_id, window=window)
+
+    assert (found.journey_count, found.total_sent) == (1, 2003)
+    assert lane.count < 10
 
 
 async def test_the_emails_of_journeys_are_listed(mailed: Mailed, api: Client) -> None:

@@ -1,8 +1,6 @@
 """How all journeys of an account together do: what one of them is compared with."""
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, select
 
@@ -37,13 +35,8 @@ class Benchmark:
 async def benchmark(lane: Lane, *, owner_id: int, window: Window) -> Benchmark:
     """Of the account's journeys that are there and sent something in the window."""
     present = {row.journey_id for row in await lane.rows(_PRESENT, owner_id=owner_id)}
-    days = await queries.journey_days(lane, owner_id=owner_id, window=window)
-    sums = [_summed(each) for journey_id, each in days.items() if journey_id in present]
-    return rates([each for each in sums if each["send_count"] > 0])
-
-
-def _summed(days: dict[date, Any]) -> dict[str, int]:
-    return {counter: sum(getattr(row, counter) for row in days.values()) for counter in queries.COUNTERS}
+    journeys = await queries.journey_windows(lane, owner_id=owner_id, window=window)
+    return rates([each for journey_id, each in journeys.items() if journey_id in present and each["send_count"] > 0])
 
 
 def rates(journeys: list[dict[str, int]]) -> Benchmark:
