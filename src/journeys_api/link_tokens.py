@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import lru_cache
 
@@ -66,10 +66,18 @@ def read(key: bytes, kind: Kind, token: str) -> tuple[int, ...] | None:
 
 def sign_click(key: bytes, owner_id: int, delivery_id: int, target: str) -> str | None:
     """The token of a link of a message that leads on to a target; None: the target is too long for one."""
-    text = _packed_text(target)
-    if text is None:
-        return None
-    return _seal(key, Kind.CLICK).token(_packed((owner_id, delivery_id)) + text)
+    return clicks_signer(key, owner_id, delivery_id)(target)
+
+
+def clicks_signer(key: bytes, owner_id: int, delivery_id: int) -> Callable[[str], str | None]:
+    """`sign_click` for the many targets of one message."""
+    token, beginning = _seal(key, Kind.CLICK).token, _packed((owner_id, delivery_id))
+
+    def signed(target: str) -> str | None:
+        text = _packed_text(target)
+        return None if text is None else token(beginning + text)
+
+    return signed
 
 
 def read_click(key: bytes, token: str) -> tuple[int, int, str] | None:
@@ -152,9 +160,8 @@ def _own(key: bytes, purpose: bytes, kind: Kind) -> bytes:
     return hmac.digest(key, b"journeys links " + purpose + b" " + kind.value.encode(), "sha256")
 
 
-@lru_cache(maxsize=1024)
 def _packed(numbers: tuple[int, ...]) -> bytes:
-    """Seven bits a byte, the lowest first, the high bit set where more follow; all clicks of a mail begin alike."""
+    """Seven bits a byte, the lowest first, the high bit set where more follow."""
     packed = bytearray()
     for number in numbers:
         while number > 0x7F:

@@ -1,7 +1,8 @@
 """Which mails tell that they were opened and their links followed, and how their links are marked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from journeys_api.delivery.tracked_links import target_of, tracked_address, with_tracked_links, with_tracked_text
@@ -31,6 +32,11 @@ class MailTracking:
     marks: tuple[tuple[str, str], ...] = ()
     """UTM parameters of its links, whether they are tracked or not."""
 
+    @cached_property
+    def clicked(self) -> Callable[[str], str | None]:
+        """The link of this message that leads on to a target; None when the target is too long for one."""
+        return self.links.clicks(self.row)
+
     def html(self, document: str | None) -> str | None:
         """The HTML part as it is sent."""
         if not document or not (self.changes_links or self.tracks_opens):
@@ -56,7 +62,7 @@ class MailTracking:
         if target is None:
             return None
         marked = with_parameters(target, self.marks)
-        return None if self.links.clicked(self.row, marked) is None else marked
+        return None if self.clicked(marked) is None else marked
 
     @property
     def manner(self) -> tuple[object, ...]:
@@ -76,7 +82,7 @@ class MailTracking:
         marked = with_parameters(target, self.marks) if self.marks else target
         if not self.tracks_links:
             return marked
-        return self.links.clicked(self.row, marked) or (marked if self.marks else None)
+        return self.clicked(marked) or (marked if self.marks else None)
 
 
 def tracking_of(

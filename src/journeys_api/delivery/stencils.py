@@ -191,7 +191,7 @@ def _pieces(split: Sequence[str]) -> list[str | int]:
 
 
 def _click(target: str) -> _Fill:
-    return lambda _, tracking, __: html.escape(tracking.links.clicked(tracking.row, target) or target)
+    return lambda _, tracking, __: html.escape(tracking.clicked(target) or target)
 
 
 def _address_with_values(source: str) -> _Fill:
@@ -211,12 +211,16 @@ def _plain(text: str) -> bytes:
 
 def _quoted(text: str) -> bytes:
     """A text of one line in quoted-printable, on lines of its own."""
-    return _quoted_text(text.encode()) if text else b""
+    return _open_ended(text.encode()) if text else b""
 
 
 def _quoted_text(octets: bytes) -> bytes:
     """Lines in quoted-printable, with a soft line break behind the last unless it ends."""
     if not octets or octets.endswith(b"\r\n"):
         return in_quoted_printable(octets)
+    return _open_ended(octets)
+
+
+def _open_ended(octets: bytes) -> bytes:
     # the `x` keeps room for the `=` behind it, and the line end tells which kind soft breaks are to be of
     return in_quoted_printable(octets + b"x\r\n")[:-3] + b"=\r\n"

@@ -1,9 +1,10 @@
 """The links that messages carry."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from journeys_api.link_tokens import Kind, sign, sign_click, url_of
+from journeys_api.link_tokens import Kind, clicks_signer, sign, url_of
 
 
 class Links:
@@ -36,8 +37,20 @@ class Links:
 
     def clicked(self, delivery: Any, target: str) -> str | None:
         """Leads on to the target and tells that it was followed; None: the target is too long for a link of ours."""
-        token = sign_click(self._key, delivery.owner_id, delivery.delivery_id, target)
-        return None if token is None else self._beginnings[Kind.CLICK] + token
+        return self.clicks(delivery)(target)
+
+    def clicks(self, delivery: Any) -> Callable[[str], str | None]:
+        """`clicked` for the many targets of one message."""
+        sign, beginning = (
+            clicks_signer(self._key, delivery.owner_id, delivery.delivery_id),
+            self._beginnings[Kind.CLICK],
+        )
+
+        def clicked(target: str) -> str | None:
+            token = sign(target)
+            return None if token is None else beginning + token
+
+        return clicked
 
     def browser(self, delivery: Any) -> str:
         """Leads to the delivery's mail as a page."""
