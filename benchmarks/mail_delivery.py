@@ -27,6 +27,7 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from journeys_api.embedded import EmbeddedPostgres
+from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
@@ -206,6 +207,7 @@ def main() -> None:
         EmbeddedPostgres(Path(folder) / "data", parameters={"shared_buffers": "1GB"}).own() as url,
     ):
         asyncio.run(migrate(url))
+        collect_rarely()  # as the worker does
         compared = uvloop.run(compare(url, port, Path(folder), given.rounds, given.many, given.few))
     table = Table("24 KB HTML and text, 120 values", "mails a second", "processor µs a mail")
     for title, name in (("ours, one worker", "ours"), ("EmailMessage, aiosmtplib, an INSERT each", "textbook")):

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import or_, select, tuple_
@@ -27,6 +27,8 @@ class Audience:
     """By (owner, list); list 0 holds the account's global ones."""
     global_values: Mapping[tuple[int, str], Mapping[str, str]]
     """By (owner, address in lower case)."""
+    _shared: dict[tuple[int, int], Values] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What all people of a list have in common, by (owner, list)."""
 
     def values_of_fields(self, subscriber: Subscriber) -> dict[int, str]:
         """Field id → value, of the list's fields and the global ones; a field without a value is left out."""
@@ -40,20 +42,28 @@ class Audience:
 
     def values(self, subscriber: Subscriber) -> Values:
         """The namespaces Subscriber, List, User and UserGroup."""
-        user, group = self.users[subscriber.owner_id]
         known = self.values_of_fields(subscriber)
         named: dict[str, Any] = {}
-        for field in self.fields_of(subscriber.owner_id, subscriber.list_id):
-            value = known.get(field.field_id, field.default_value)
-            named[f"CustomField{field.field_id}"] = value
-            if field.merge_tag_alias:
-                named.setdefault(field.merge_tag_alias, value)
+        for each in self.fields_of(subscriber.owner_id, subscriber.list_id):
+            value = known.get(each.field_id, each.default_value)
+            named[f"CustomField{each.field_id}"] = value
+            if each.merge_tag_alias:
+                named.setdefault(each.merge_tag_alias, value)
         return {
             "Subscriber": {**named, **_of_subscriber(subscriber)},
-            "List": _of_list(self.lists[subscriber.list_id]),
-            "User": {**user.profile, **_of_user(user)},
-            "UserGroup": {"UserGroupID": group.group_id, "GroupName": group.group_name},
+            **self._of_all(subscriber.owner_id, subscriber.list_id),
         }
+
+    def _of_all(self, owner_id: int, list_id: int) -> Values:
+        shared = self._shared.get((owner_id, list_id))
+        if shared is None:
+            user, group = self.users[owner_id]
+            shared = self._shared[owner_id, list_id] = {
+                "List": _of_list(self.lists[list_id]),
+                "User": {**user.profile, **_of_user(user)},
+                "UserGroup": {"UserGroupID": group.group_id, "GroupName": group.group_name},
+            }
+        return shared
 
 
 def _of_subscriber(subscriber: Subscriber) -> dict[str, Any]:
@@ -106,12 +116,12 @@ async def load_audience(session: AsyncSession, people: Collection[tuple[int, int
         .execution_options(**fresh)
     )
     fields: dict[tuple[int, int], list[CustomField]] = defaultdict(list)
-    for field in await session.scalars(
+    for each in await session.scalars(
         select(CustomField)
         .where(CustomField.owner_id.in_(owner_ids), or_(CustomField.list_id == 0, CustomField.list_id.in_(list_ids)))
         .order_by(CustomField.field_id)
     ):
-        fields[(field.owner_id, field.list_id)].append(field)
+        fields[(each.owner_id, each.list_id)].append(each)
     addresses = {(subscriber.owner_id, subscriber.email_address.lower()) for subscriber in found}
     shared = await session.scalars(
         select(GlobalValues)

@@ -31,8 +31,9 @@ def text_header(name: str, value: str) -> bytes:
     value = value.strip(" ")
     if not value.isascii() or "=?" in value:  # literal text that looks like an encoded word must not be decoded
         return _line(name, _encoded(name, value))
-    words = _WORDS.findall(value)
-    return _folded(name, words)
+    if len(name) + 2 + len(value) <= NICE_LINE:
+        return _line(name, value)
+    return _folded(name, _WORDS.findall(value))
 
 
 def subject_header(value: str) -> bytes:
