@@ -88,7 +88,7 @@ def build(mail: Mail) -> bytes:
 
     Source: JC 3.5; AC 2.17; RFC 2369, RFC 8058; reliability S55 to S58, S97.
     """
-    return b"".join([*_headers(mail), _body(mail)])
+    return b"".join([*_headers(mail), *_body(mail)])
 
 
 def envelope_for(mail: Mail, *, mail_from: str) -> Envelope:
@@ -160,7 +160,7 @@ def _usable(reply_to: str | None) -> str | None:
         return None
 
 
-def _body(mail: Mail) -> bytes:
+def _body(mail: Mail) -> list[bytes]:
     parts: list[bytes] = []
     if mail.text:
         parts.append(part_of(mail.text, b"plain"))

@@ -20,8 +20,8 @@ QUOTED_PRINTABLE = b"quoted-printable"
 BASE64 = b"base64"
 
 
-def body_of(parts: Sequence[bytes], *, seed: str) -> bytes:
-    """Content headers, an empty line and content of one part or two.
+def body_of(parts: Sequence[bytes], *, seed: str) -> list[bytes]:
+    """Content headers, an empty line and content of one part or two, in pieces.
 
     ASCII, CRLF, no line over 76 octets and none that begins with a dot.
 
@@ -35,15 +35,17 @@ def body_of(parts: Sequence[bytes], *, seed: str) -> bytes:
     if not parts:
         raise InvalidMail("neither HTML nor text")
     if len(parts) == 1:
-        return _TOP + parts[0]
-    boundary = _boundary(parts, seed)
-    frame = b"--" + boundary
-    head = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
-    return b"".join([_TOP, head, *(frame + b"\r\n" + part + b"\r\n" for part in parts), frame, b"--\r\n"])
+        return [_TOP, parts[0]]
+    # no part holds `=_`, so none holds its boundary
+    boundary = b"=_" + hashlib.sha256(seed.encode()).hexdigest()[:24].encode()
+    pieces = [_TOP, b'Content-Type: multipart/alternative;\r\n boundary="', boundary, b'"\r\n\r\n']
+    for part in parts:
+        pieces += [b"--", boundary, b"\r\n", part, b"\r\n"]
+    return [*pieces, b"--", boundary, b"--\r\n"]
 
 
 def part_of(content: str, subtype: bytes) -> bytes:
-    """A text with its headers.
+    """A text with its headers; nowhere in it stands `=_`.
 
     Raises:
         InvalidMail: it holds what no mail can carry.
@@ -57,7 +59,7 @@ def part_of(content: str, subtype: bytes) -> bytes:
     lines = with_crlf(octets)
     if not lines.endswith(b"\r\n"):
         lines += b"\r\n"
-    if _PLAIN_TEXT.fullmatch(lines):
+    if _PLAIN_TEXT.fullmatch(lines) and b"=_" not in lines:
         return head_of(subtype, b"7bit") + lines
     encoding = encoding_for(lines)
     return head_of(subtype, encoding) + (
@@ -93,11 +95,3 @@ def in_quoted_printable(lines: bytes) -> bytes:
 def in_base64(octets: bytes) -> bytes:
     """In lines of base64."""
     return encodebytes(octets).replace(b"\n", b"\r\n")
-
-
-def _boundary(parts: Sequence[bytes], seed: str) -> bytes:
-    """A line that occurs in no part: only a part that is sent as it is could hold `=_` at all."""
-    boundary = b""
-    while not boundary or any(boundary in part for part in parts):
-        boundary = b"=_" + hashlib.sha256(boundary + seed.encode()).hexdigest()[:24].encode()
-    return boundary

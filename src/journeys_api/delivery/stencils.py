@@ -101,9 +101,9 @@ class Stencil:
         self._head = head_of(b"html", self._encoding)
         self._texts = texts if self._encoding is BASE64 else [_quoted_text(text) for text in texts]
         self.size = sum(map(len, self._texts))
-        places = iter(range(len(texts)))
-        order = [next(places) if isinstance(piece, str) else len(texts) + piece for piece in pieces]
-        self._pick: Callable[[Sequence[bytes]], Sequence[bytes]] = itemgetter(*order) if order[1:] else tuple
+        places = iter(range(1, 1 + len(texts)))
+        order = [next(places) if isinstance(piece, str) else 1 + len(texts) + piece for piece in pieces]
+        self._pick: Callable[[Sequence[bytes]], Sequence[bytes]] = itemgetter(0, *order)
 
     def part(self, context: Context, tracking: MailTracking, pre_header: str) -> bytes | None:
         """The part for one mail; None when its values are not harmless."""
@@ -112,8 +112,8 @@ class Stencil:
         if len(together) > LONGEST_VALUES or _NOT_IN_VALUES.search(together) or _NOT_IN_VALUES.search(pre_header):
             return None
         filled = [fill(values, tracking, pre_header) for fill in self._fills]
-        content = b"".join(self._pick((*self._texts, *map(self._encode, values), *map(self._encode, filled))))
-        return self._head + (in_base64(content) if self._encoding is BASE64 else content)
+        pieces = self._pick((self._head, *self._texts, *map(self._encode, values), *map(self._encode, filled)))
+        return self._head + in_base64(b"".join(pieces[1:])) if self._encoding is BASE64 else b"".join(pieces)
 
 
 def cut(outline: Outline, tracking: MailTracking, *, has_pre_header: bool) -> Stencil | None:

@@ -95,6 +95,15 @@ def test_smtp_has_nothing_to_add_to_a_message(lines: list[str], end: str) -> Non
     assert content(parsed(envelope.message), "html") == "\n".join(lines) + "\n"
 
 
+def test_no_text_can_end_its_part() -> None:
+    boundary = parsed(build(mail())).get_boundary()
+
+    message = parsed(build(mail(text=f"a\n--{boundary}\n--{boundary}--\nb\n")))
+
+    assert message.get_boundary() == boundary
+    assert content(message, "plain") == f"a\n--{boundary}\n--{boundary}--\nb\n"
+
+
 def test_unsubscribe_urls_stand_whole_and_unencoded() -> None:
     mailto = "mailto:unsubscribe@journeys.test?subject=" + "b" * 300
     message = build(mail(list_unsubscribe_url=LONG_URL, list_unsubscribe_mailto=mailto, one_click=True))
