@@ -6,6 +6,7 @@ refusal. What is not chosen yet is no matter here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import ARRAY, BigInteger, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -86,7 +87,7 @@ async def doubts_of(session: AsyncSession, *, journey: Journey, actions: Sequenc
         for code, name in _by_itself(parameters):
             found.append(Doubt(code, each.action_id, f"{each.place}.{name}"))
     if named:
-        rows = await session.execute(records_among({one for _, _, one in named}, owner_id=journey.owner_id))
+        rows = await records_among(session, {one for _, _, one in named}, owner_id=journey.owner_id)
         there = {(row.kind, row.id) for row in rows}
         found.extend(
             Doubt(_NOT_FOUND[one.kind], each.action_id, f"{each.place}.{name}")
@@ -166,14 +167,20 @@ def _sender_fault(sender: Person) -> int | None:
     """The code of a From address; one with merge tags is known only when they are filled in."""
     if not sender.email:
         return FROM_MISSING if sender.name else None
-    if not personalization.compile(sender.email).is_static:
+    return _address_fault(sender.email)
+
+
+@lru_cache(maxsize=1024)
+def _address_fault(address: str) -> int | None:
+    # the mails of an account come from a few addresses, and judging one costs as much as a statement
+    if not personalization.compile(address).is_static:
         return None
-    username, _, domain = sender.email.rpartition("@")
+    username, _, domain = address.rpartition("@")
     if not username or "." not in domain:
         return FROM_INCOMPLETE
-    for address, code in ((f"{username}@example.com", FROM_USERNAME), (sender.email, FROM_INCOMPLETE)):
+    for tried, code in ((f"{username}@example.com", FROM_USERNAME), (address, FROM_INCOMPLETE)):
         try:
-            email_address(address)
+            email_address(tried)
         except Unreadable:
             return code
     return None

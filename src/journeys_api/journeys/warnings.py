@@ -220,7 +220,7 @@ async def _judge_records(session: AsyncSession, found: _Found, journey: Journey)
     """Which of the named records are gone, or there and cannot be used."""
     if not found.named:
         return
-    rows = await session.execute(records_among({named for _, _, named in found.named}, owner_id=journey.owner_id))
+    rows = await records_among(session, {named for _, _, named in found.named}, owner_id=journey.owner_id)
     there = {Named(row.kind, row.id): row.note for row in rows}
     for at, what, named in found.named:
         note = there.get(named)
