@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy import text
 
 from journeys_api.app import Application
 from journeys_api.link_tokens import sign_attribution
@@ -135,3 +136,27 @@ async def test_a_visitor_who_came_from_a_mail_is_known_and_buys(
     stats = (await api.ok("journey.get", JourneyID=journey_id))["JourneyStats"]["AggregatedEmailActions"]
     assert (stats["ConversionCount"], stats["TotalRevenue"]) == (1, 19.9)
     assert "page_view → 204" in shown
+
+
+CROWD = """<!DOCTYPE html><title>Many Goods</title>
+<script src="{server}/t/tracker.js" data-key="{key}"></script>
+<script>
+for (var n = 0; n < 19; n++) oct.eventT("Seen", {{number: n, text: "\u4e16".repeat(n < 18 ? 2000 : 20000)}});
+</script>"""
+
+
+async def test_more_than_one_request_takes_goes_in_several(api: Client, app: Application, audience: Audience) -> None:
+    browser()
+    assert api.account
+    key = (await api.ok("website_events.tracker", ListID=audience.list_id))["SiteKey"]
+
+    async def seen() -> int:
+        async with app.sessions() as session:
+            statement = "SELECT count(*) FROM website_events WHERE owner_id = :owner AND name = 'Seen'"
+            return int(await session.scalar(text(statement), {"owner": api.account.user_id}) or 0)
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        async with serving(app) as server, serving(website(CROWD.format(server=server, key=key))) as shop:
+            await visit(f"{shop}/", profile)
+
+    assert await seen() == 19

@@ -32,7 +32,7 @@
   var visitor = cookie("octethUUID"), mark = cookie("oempro_pr");
   var given = w.location.search.match(/[?&]pr=([\w-]+)/);
   if (given && given[1] !== mark) {
-    /* another message led here: perhaps somebody else uses this browser now */
+    /* another message: perhaps somebody else */
     if (mark) visitor = "";
     mark = given[1];
     cookie("oempro_pr", mark, MONTH);
@@ -40,7 +40,9 @@
   visitor = cookie("octethUUID", visitor || uuid(), YEAR);
 
   function send(body, left) {
-    w.fetch(door, { method: "POST", body: body, keepalive: body.length < 60000, credentials: "omit" }).then(
+    /* all that outlives the page has little room */
+    var keep = left === TRIES && body.length < 2e4;
+    w.fetch(door, { method: "POST", body: body, keepalive: keep, credentials: "omit" }).then(
       function (answer) {
         if (answer.status === 429 || answer.status >= 500) again(body, left);
       },
@@ -50,16 +52,20 @@
     );
   }
   function again(body, left) {
-    /* every event has an id of its own: one that arrives twice is one */
+    /* what arrives twice is one, by its id */
     if (left > 1) w.setTimeout(send, 2000 * (TRIES + 1 - left), body, left - 1);
   }
   function flush(leaving) {
     w.clearTimeout(timer);
     timer = 0;
     while (queue.length) {
-      var identity = queue[0].identity, events = [];
-      while (queue.length && events.length < MOST && queue[0].identity === identity) events.push(queue.shift().event);
-      var body = JSON.stringify(copy({ key: key, uuid: visitor, pr: mark || undefined, events: events }, identity));
+      var first = queue[0], events = [], size = 0;
+      while (queue[0] && events.length < MOST && queue[0].identity === first.identity) {
+        size += JSON.stringify(queue[0]).length;
+        if (size > 16e3 && events[0]) break;
+        events.push(queue.shift().event);
+      }
+      var body = JSON.stringify(copy({ key: key, uuid: visitor, pr: mark, events: events }, first.identity));
       if (!(leaving && w.navigator.sendBeacon && w.navigator.sendBeacon(door, body))) send(body, TRIES);
     }
   }
@@ -76,7 +82,7 @@
       $sent_at: new Date().toISOString(),
       $lib: "oct"
     };
-    queue.push({ event: { id: uuid(), event: name, properties: copy(own, properties) }, identity: identity || null });
+    queue.push({ event: { id: uuid(), event: name, properties: copy(own, properties) }, identity: identity });
     if (!timer) timer = w.setTimeout(flush, 50);
   }
 
