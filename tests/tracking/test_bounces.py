@@ -319,6 +319,28 @@ async def test_a_mail_that_nobody_had_time_to_read_may_be_sent_again(post: Post,
     assert (await post.state(subscriber_id))[0] == "Hard"
 
 
+async def test_a_mail_that_breaks_off_is_no_failure_of_ours(app: Application) -> None:
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/inbound/mail",
+        "query_string": b"",
+        "headers": [(b"x-inbound-key", ADMIN_KEY.encode()), (b"content-length", b"1000")],
+    }
+    arriving = iter([{"type": "http.request", "body": b"From: a", "more_body": True}, {"type": "http.disconnect"}])
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return next(arriving)
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    await app(scope, receive, send)
+
+    assert answered[0]["status"] == 408
+
+
 async def test_a_bomb_is_told_apart_and_counted(post: Post) -> None:
     nested = b"".join(b'Content-Type: multipart/a; boundary="%d"\r\n\r\n--%d\r\n' % (n, n) for n in range(10_000))
 

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.requests import ClientDisconnect
 
 from journeys_api import strict_json
 from journeys_api.clock import Clock
@@ -166,6 +167,8 @@ class Inbound:
                         raise BodyTooLarge
         except TimeoutError:
             raise BodyTooSlow from None
+        except ClientDisconnect:
+            raise ClientGone from None
         return start
 
     async def _events(self, request: Request) -> dict[str, Any]:
