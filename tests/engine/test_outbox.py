@@ -1,6 +1,7 @@
 """The outbox from outside: what is sent, held, withdrawn, tried again, and what a lost worker leaves behind."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -262,6 +263,29 @@ async def test_workers_side_by_side_owe_and_send_everything_once(
     assert await work.ends(journey_id) == [("completed", None)] * 12
     stats = (await api.ok("journey.get", JourneyID=journey_id))["JourneyStats"]
     assert stats["AggregatedEmailActions"]["SendCount"] == 24
+
+
+async def test_later_mails_of_an_email_say_what_the_first_says(
+    api: Client, audience: Audience, work: Work, email_id: int
+) -> None:
+    journey_id = await running(api, {"Action": "SendEmail", "EmailID": email_id})
+    addresses = [f"person{number}@example.com" for number in range(4)]
+    for each in addresses:
+        await audience.enter(journey_id, await audience.subscribe(each))
+        await work.run()
+
+    said = []
+    for each in addresses:
+        [mail] = work.mails_to(each)
+        bodies = [mail.get_body((kind,)) for kind in ("plain", "html")]
+        text = "".join([str(body.get_content()) for body in bodies if body is not None])
+        links = re.findall(r"http[^\s\"]+/t/[a-z]/[\w-]+", text)
+        assert each in text
+        assert len(set(links)) == 2, "to leave, and the picture"
+        said.append((re.sub(r"/t/([a-z])/[\w-]+", r"/t/\1/", text).replace(each, "…"), mail.keys()))
+        for link in links:
+            assert link not in repr(said)
+    assert said[1:] == said[:1] * 3
 
 
 async def test_an_effect_has_one_row_whoever_writes_it(
