@@ -15,10 +15,7 @@ from journeys_api.delivery.smtp import SmtpMailer
 from tests.delivery.mail.mails import envelope, mail
 from tests.delivery.mail.sinks import ABORT, AT_HOME, CLOSE, HANG, Sink
 
-
-@pytest.fixture(autouse=True, params=[(), ("PIPELINING",)], ids=["one by one", "in groups"])
-def _how_commands_are_taken(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Sink, "always", request.param)
+pytestmark = pytest.mark.usefixtures("how_commands_are_taken")
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,8 @@ from tests.delivery.mail.sinks import Sink
 USER = "us%40er:p%3A%2Fss@"
 PLAIN = base64.b64encode(b"\0us@er\0p:/ss").decode()
 
+pytestmark = pytest.mark.usefixtures("how_commands_are_taken")
+
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
