@@ -285,3 +285,22 @@ async def test_names_of_strangers_events_are_not_remembered(site: Site, app: App
     assert unknown["Properties"] == {}
     known = await site.api.ok("website_events.properties", ListID=site.audience.list_id)
     assert known["Properties"] == {"Cart": ["eventName", "price"]}
+
+
+async def test_a_list_remembers_no_end_of_names(site: Site) -> None:
+    await site.audience.subscribe(VICTIM)
+    assert site.api.account
+    await site.work.change(
+        "INSERT INTO website_event_properties (owner_id, list_id, event_name, property) "
+        "SELECT :owner, :list, 'Cart', 'name' || n FROM generate_series(1, 10000) AS n",
+        owner=site.api.account.user_id,
+        list=site.audience.list_id,
+    )
+
+    answer = await site.report(event("Cart", {"more": 1}), email=VICTIM, signature=site.sign(VICTIM))
+    names = await site.work.rows(
+        "SELECT property FROM website_event_properties WHERE list_id = :list", list=site.audience.list_id
+    )
+
+    assert (answer.status_code, len(await site.kept())) == (204, 1)
+    assert len(names) == 10_000

@@ -12,7 +12,7 @@ from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import WebsiteEvent, WebsiteEventProperty
 
 MOST_NAMES = 10_000
-"""Pairs of event and property in one answer."""
+"""Pairs of event and property that are remembered of a list, and in one answer; one call may exceed it a little."""
 
 
 def owned_events(owner_id: int) -> Select[WebsiteEvent]:
@@ -66,15 +66,27 @@ async def insert_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]
     ]
 
 
+_NOTE_NAMES = text(
+    f"""
+INSERT INTO website_event_properties (owner_id, list_id, event_name, property)
+SELECT :owner, :list, w.event_name, w.property
+FROM unnest(CAST(:events AS text[]), CAST(:properties AS text[])) AS w(event_name, property)
+WHERE (
+    SELECT count(*) FROM (SELECT FROM website_event_properties WHERE list_id = :list LIMIT {MOST_NAMES}) AS known
+) < {MOST_NAMES}
+ON CONFLICT DO NOTHING
+"""  # noqa: S608 (a number of ours)
+)
+
+
 async def note_names(session: AsyncSession, *, owner_id: int, list_id: int, names: Collection[tuple[str, str]]) -> None:
-    """Remember (event, property) pairs of a list. In order, so that two calls never wait in a circle."""
+    """Remember (event, property) pairs of a list, unless it has as many as anybody is told: browsers make them up.
+
+    In order, so that two calls never wait in a circle.
+    """
     if names:
         await session.execute(
-            text(
-                "INSERT INTO website_event_properties (owner_id, list_id, event_name, property) "
-                "SELECT :owner, :list, * FROM unnest(CAST(:events AS text[]), CAST(:properties AS text[])) "
-                "ON CONFLICT DO NOTHING"
-            ),
+            _NOTE_NAMES,
             {
                 "owner": owner_id,
                 "list": list_id,
