@@ -3,11 +3,12 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
+from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -185,6 +186,37 @@ async def test_who_lost_the_lease_changes_nothing(
 
     assert await work.deliveries(journey_id) == [("mail", "sent", None)]
     assert await unknowns(work, journey_id) == 1
+
+
+async def test_outcomes_are_recorded_in_the_order_that_others_lock_mails_in(
+    api: Client, audience: Audience, work: Work, address: str, email_id: int
+) -> None:
+    """Somebody counts what became of two mails just when their sender records them: neither is undone."""
+    journey_id, _ = await owed_mail(api, audience, work, address, email_id)
+    await audience.enter(journey_id, await audience.subscribe(f"other-{address}"))
+    await work.move()
+    claims = await take(work)
+    claims = replace(claims, rows=sorted(claims.rows, key=lambda row: row.delivery_id, reverse=True))
+    mails = [row.delivery_id for row in claims.rows if row.journey_id == journey_id][::-1]
+    lock = text("SELECT 1 FROM deliveries WHERE delivery_id = :mail FOR UPDATE")
+
+    async with work.worker.sessions.begin() as other:
+        await other.execute(lock, {"mail": mails[0]})
+        recording = asyncio.create_task(finish(work, claims, journey_id, Outcome(Ending.ACCEPTED)))
+        async with asyncio.timeout(20):
+            while not await work.rows(_WAITING):  # noqa: ASYNC110 (the database is asked)
+                await asyncio.sleep(0.01)
+        await other.execute(text("SET LOCAL lock_timeout = '2s'"))
+        await other.execute(lock, {"mail": mails[1]})
+
+    assert len(mails) == 2
+    assert await recording == 2
+
+
+_WAITING = """
+SELECT 1 FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%lease_token = NULL%'
+"""
 
 
 async def test_the_mail_of_a_lost_worker_is_sent_again_with_the_same_id(

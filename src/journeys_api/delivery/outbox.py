@@ -162,16 +162,23 @@ def retry_at(kind: str, *, attempts: int, created_at: datetime, now: datetime) -
     return now + HTTP_LADDER[attempts - 1] if attempts <= len(HTTP_LADDER) else None
 
 
+# locked in order of their ids, as whoever records what became of mails locks them
 _FINISH = text(
     """
+WITH w AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]),
+                         CAST(:reasons AS text[]), CAST(:references AS text[]), CAST(:unknowns AS smallint[]))
+        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns)
+), held AS MATERIALIZED (
+    SELECT h.delivery_id FROM (SELECT delivery_id FROM w ORDER BY delivery_id) AS o, LATERAL (
+        SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = :token FOR UPDATE
+    ) AS h
+)
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
     reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
     lease_token = NULL, lease_expires_at = NULL,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
-FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]), CAST(:reasons AS text[]),
-            CAST(:references AS text[]), CAST(:unknowns AS smallint[]))
-     AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns)
-WHERE d.delivery_id = w.delivery_id AND d.lease_token = :token
+FROM held JOIN w USING (delivery_id) WHERE d.delivery_id = held.delivery_id
 RETURNING d.delivery_id
 """
 )

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import DatabaseClock, WorkClock
@@ -18,6 +18,7 @@ from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.failures import is_passing, tried_again
 from journeys_api.models import DeliveryKind
 from journeys_api.tracking.bounces import Return, ReturnKind, record_returns
 
@@ -119,9 +120,9 @@ class Sender:
         try:
             async with self._sessions() as session:
                 return await self._preparer.prepare(session, rows)
-        except (DBAPIError, OSError):
-            raise
-        except Exception:
+        except Exception as error:
+            if is_passing(error):
+                raise
             if len(rows) == 1:
                 log.exception("preparing_failed", delivery_id=rows[0].delivery_id, kind=rows[0].kind)
                 return {rows[0].delivery_id: Outcome(Ending.DEFERRED, "internal error")}
@@ -173,14 +174,19 @@ class Sender:
         finished, self._finished = self._finished, {}
         for token, each in finished.items():
             try:
-                async with self._sessions.begin() as session:
-                    now = await self._clock.now(session)
-                    kept = await outbox.finish(session, token, each, now=now)
-                    sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
-                    await _count_sent(session, sent, now=now)
-                    await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
-            except (DBAPIError, OSError) as error:
-                log.warning("outcomes_not_recorded", count=len(each), error=type(error).__name__)
+                await tried_again(partial(self._record_of, token, each), event="recording_tried_again")
+            except Exception as error:
+                told = log.warning if is_passing(error) else log.exception
+                told("outcomes_not_recorded", count=len(each), error=type(error).__name__)
+
+    async def _record_of(self, token: UUID, finished: Sequence[Finished]) -> None:
+        """In one transaction: how these of a lease ended, and what is counted of it."""
+        async with self._sessions.begin() as session:
+            now = await self._clock.now(session)
+            kept = await outbox.finish(session, token, finished, now=now)
+            sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
+            await _count_sent(session, sent, now=now)
+            await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
 
     async def finish(self) -> None:
         """Wait for what is under way."""
