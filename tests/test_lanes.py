@@ -1,5 +1,7 @@
 """Prepared statements on lent connections: errors are those of a session, and a lost connection is replaced."""
 
+import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -11,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from journeys_api.app import Application
 from journeys_api.db import make_engine
+from journeys_api.http.doors import is_away
 from journeys_api.lanes import PoolLane, Prepared, SessionLane
 from journeys_api.settings import Settings
 
@@ -44,6 +47,28 @@ async def test_a_refused_statement_gives_its_connection_back_and_says_why(engine
     assert refused.value.orig is not None
     assert getattr(refused.value.orig, "sqlstate", None) == "22012"
     assert (await lane.rows(DIVIDED, divisor=5))[0].quotient == 2
+
+
+async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:
+    reason = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (b"N", b"E" + struct.pack("!I", len(reason) + 4) + reason):  # to TLS, and to the login
+            (length,) = struct.unpack("!I", await reader.readexactly(4))
+            await reader.readexactly(length - 4)
+            writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    starting = make_engine(f"postgresql://ada@127.0.0.1:{port}/db", pool_size=1, statement_timeout=timedelta(seconds=1))
+
+    async with server:
+        with pytest.raises(DBAPIError) as refused:
+            await PoolLane(starting).rows(BACKEND)
+
+    assert is_away(refused.value)
+    await starting.dispose()
 
 
 async def test_a_connection_that_the_database_hung_up_is_replaced(engine: AsyncEngine, app: Application) -> None:

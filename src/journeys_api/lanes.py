@@ -103,13 +103,20 @@ class PoolLane:
                     lent = pool.connect()
             if lent is None:
                 self._detours = max(0, self._detours - 1)
-                lent = await self._engine.raw_connection()
+                lent = await self._connected()
             driver: Any = lent.driver_connection
             if not driver.is_closed():
                 return lent
             # the database hung up while it lay in the pool
             lent.invalidate()
             lent.close()
+
+    async def _connected(self) -> PoolProxiedConnection:
+        try:
+            return await self._engine.raw_connection()
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            # no session of SQLAlchemy's stands between that would have made it one of its own
+            raise DBAPIError(None, None, error, connection_invalidated=True) from error
 
     def _expect_stale(self, *_: Any) -> None:
         """A connection was lost, perhaps all of them: for a while the pool has to look at each."""
