@@ -4,6 +4,8 @@ import asyncio
 import re
 
 import httpx
+import pytest
+from sqlalchemy import text
 
 from tests.conftest import ADMIN_KEY, Client
 from tests.engine.conftest import Audience, Work, running
@@ -111,6 +113,35 @@ async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) ->
     assert await sent.numbers() == {"SpamComplaintCount": 1}
     rows = await sent.work.rows("SELECT * FROM suppressions WHERE email_address = :address", address=sent.address)
     assert [(row.owner_id, row.list_id, row.source) for row in rows] == [(0, 0, "SPAM complaint")]
+
+
+async def test_whoever_leaves_by_two_mails_at_once_leaves_once(sent: Sent) -> None:
+    await sent.audience.enter(sent.journey_id, sent.subscriber_id)
+    await sent.work.run()
+    links = [links_of(part_of(mail, "html"))["leave"] for mail in sent.work.mails_to(sent.address)]
+
+    answers = await asyncio.gather(*(post(sent, link, "Act=unsubscribe") for link in links))
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await sent.numbers() == {"UnsubscribeCount": 1}
+
+
+@pytest.mark.parametrize(("link", "act"), [("leave", "unsubscribe"), ("abuse", "report_abuse")])
+async def test_a_button_holds_no_message_while_it_waits_for_its_person(sent: Sent, link: str, act: str) -> None:
+    of = {"owner": sent.api.account and sent.api.account.user_id, "person": sent.subscriber_id}
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    people = "SELECT FROM subscribers WHERE owner_id = :owner AND subscriber_id = :person FOR UPDATE"
+    messages = "SELECT FROM deliveries WHERE owner_id = :owner AND subscriber_id = :person FOR UPDATE NOWAIT"
+    async with sent.work.worker.sessions.begin() as session:
+        await session.execute(text(people), of)
+        pressed = asyncio.create_task(post(sent, link, f"Act={act}"))
+        async with asyncio.timeout(30):
+            while not await session.scalar(text(waiting)):  # noqa: ASYNC110 (the database tells nobody)
+                await asyncio.sleep(0.01)
+
+        await session.execute(text(messages), of)
+
+    assert (await pressed).status_code == 200
 
 
 async def test_who_wants_no_mail_ever_gets_none(sent: Sent) -> None:
