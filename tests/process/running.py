@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -185,3 +186,29 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    found = [pid]
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+@contextmanager
+def frozen(data_dir: Path) -> Iterator[None]:
+    """The PostgreSQL of a data directory answers nothing."""
+    pid = postmaster_pid(data_dir)
+    assert pid is not None
+    pids = family(pid)
+    for each in pids:
+        os.kill(each, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in pids:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGCONT)

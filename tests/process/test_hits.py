@@ -7,16 +7,13 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from journeys_api.embedded import EmbeddedPostgres
-from tests.process.running import Answer, Serve, Served, eventually, postmaster_pid, request
+from tests.process.running import Answer, Serve, Served, eventually, frozen, postmaster_pid, request
 from tests.process.test_embedded import run_sql
 
 pytestmark = pytest.mark.process
@@ -68,32 +65,6 @@ def visit(url: str) -> Answer:
     return answer
 
 
-def family(pid: int) -> list[int]:
-    """A process and its children."""
-    found = [pid]
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found
-
-
-@contextmanager
-def frozen(server: Served) -> Iterator[None]:
-    """PostgreSQL answers nothing."""
-    pid = postmaster_pid(server.data_dir)
-    assert pid is not None
-    pids = family(pid)
-    for each in pids:
-        os.kill(each, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in pids:
-            with suppress(ProcessLookupError):
-                os.kill(each, signal.SIGCONT)
-
-
 def counted(server: Served, journey_id: int) -> tuple[int, int]:
     """Opens and clicks in the journey's statistics."""
     numbers = call(server, "journey.get", JourneyID=journey_id)["JourneyStats"]["AggregatedEmailActions"]
@@ -117,7 +88,7 @@ def test_visits_are_answered_and_count_once_whatever_happens_to_postgresql(serve
     journey_id, mails = mailed(server)
     spool = server.data_dir / "hits"
 
-    with frozen(server):
+    with frozen(server.data_dir):
         for picture, first, *_ in mails:
             visit(picture)
             visit(first)
@@ -142,7 +113,7 @@ def test_visits_are_answered_and_count_once_whatever_happens_to_postgresql(serve
     eventually(lambda: facts(server) == everything, f"not every visit is in the ledger: {facts(server)}")
     assert counted(server, journey_id) == (PEOPLE, PEOPLE)
 
-    with frozen(server):
+    with frozen(server.data_dir):
         visit(mails[0][3])
         server.process.kill()
         server.process.wait()

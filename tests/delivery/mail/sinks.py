@@ -181,8 +181,13 @@ class Sink:
             return await self._say(writer, ABORT)
         wire = await reader.readuntil(b"\r\n.\r\n")
         lines = wire[:-3].split(b"\r\n")
-        connection.messages.append(b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines))
-        return await self._say(writer, self.answers.get("DOT", "250 2.0.0 Ok: queued as 4F1C2D"))
+        message = b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
+        connection.messages.append(message)
+        return await self._say(writer, self.judge(message))
+
+    def judge(self, message: bytes) -> str:
+        """What a whole message is answered."""
+        return self.answers.get("DOT", "250 2.0.0 Ok: queued as 4F1C2D")
 
     async def _say(self, writer: asyncio.StreamWriter, answer: str) -> bool:
         if answer == HANG:
