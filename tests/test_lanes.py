@@ -16,6 +16,7 @@ from journeys_api.db import make_engine
 from journeys_api.http.doors import is_away
 from journeys_api.lanes import PoolLane, Prepared, SessionLane
 from journeys_api.settings import Settings
+from tests.tracking.lines import Line
 
 BACKEND = Prepared(select(func.pg_backend_pid().label("pid")))
 DIVIDED = Prepared(select((10 / bindparam("divisor", type_=BigInteger)).label("quotient")))
@@ -69,6 +70,31 @@ async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:
 
     assert is_away(refused.value)
     await starting.dispose()
+
+
+async def test_a_connection_that_is_just_ending_is_a_database_that_is_away(
+    settings: Settings, app: Application
+) -> None:
+    assert settings.database_url is not None
+    async with Line(settings.database_url).open() as line:
+        engine = make_engine(line.url, pool_size=1, statement_timeout=timedelta(seconds=10))
+        lane = PoolLane(engine)
+        line.hangs_up = False
+        pid = (await lane.rows(BACKEND))[0].pid
+        async with app.sessions.begin() as session:
+            await session.execute(select(func.pg_terminate_backend(pid, 5000)))
+        await line.was_left.wait()
+        for _ in range(10):
+            # the driver reads that it is over, and not yet that the line is dead
+            await asyncio.sleep(0)
+
+        with pytest.raises(DBAPIError) as ended:
+            await lane.rows(BACKEND)
+
+        line.mend()
+        assert is_away(ended.value)
+        assert (await lane.rows(BACKEND))[0].pid != pid
+        await engine.dispose()
 
 
 async def test_a_connection_that_the_database_hung_up_is_replaced(engine: AsyncEngine, app: Application) -> None:

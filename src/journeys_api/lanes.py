@@ -83,8 +83,9 @@ class PoolLane:
         driver: Any = lent.driver_connection
         try:
             found: Sequence[Any] = await driver.fetch(prepared.sql, *prepared.arguments(values), record_class=_Row)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            is_gone = driver.is_closed()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+            # a connection that the database is just ending is not closed yet, and takes nothing any more
+            is_gone = driver.is_closed() or isinstance(error, asyncpg.InternalClientError)
             if is_gone:
                 lent.invalidate()
             raise DBAPIError(prepared.sql, None, error, hide_parameters=True, connection_invalidated=is_gone) from error

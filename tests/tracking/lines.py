@@ -21,6 +21,10 @@ class Line:
         self.is_cut = False
         self.silent_after: bytes | None = None
         """What a client says last before it hears nothing more."""
+        self.hangs_up = True
+        """Whether clients hear that the database has ended their connection."""
+        self.was_left = asyncio.Event()
+        """Set when the database has ended a connection."""
         self.loses: bytes | None = None
         """What never arrives, and nothing of that connection after it."""
 
@@ -57,7 +61,7 @@ class Line:
 
     def mend(self) -> None:
         """Be whole again."""
-        self.is_cut, self.silent_after, self.loses = False, None, None
+        self.is_cut, self.silent_after, self.loses, self.hangs_up = False, None, None, True
         self._answers.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,4 +96,6 @@ class Line:
             while said := await reader.read(65536):
                 await self._answers.wait()
                 writer.write(said)
-        writer.close()
+        self.was_left.set()
+        if self.hangs_up:
+            writer.close()
