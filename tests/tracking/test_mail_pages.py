@@ -129,7 +129,7 @@ async def test_whoever_leaves_by_two_mails_at_once_leaves_once(sent: Sent) -> No
 @pytest.mark.parametrize(("link", "act"), [("leave", "unsubscribe"), ("abuse", "report_abuse")])
 async def test_a_button_holds_no_message_while_it_waits_for_its_person(sent: Sent, link: str, act: str) -> None:
     of = {"owner": sent.api.account and sent.api.account.user_id, "person": sent.subscriber_id}
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    waiting = "SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     people = "SELECT FROM subscribers WHERE owner_id = :owner AND subscriber_id = :person FOR UPDATE"
     messages = "SELECT FROM deliveries WHERE owner_id = :owner AND subscriber_id = :person FOR UPDATE NOWAIT"
     async with sent.work.worker.sessions.begin() as session:
