@@ -115,17 +115,6 @@ async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) ->
     assert [(row.owner_id, row.list_id, row.source) for row in rows] == [(0, 0, "SPAM complaint")]
 
 
-async def test_whoever_leaves_by_two_mails_at_once_leaves_once(sent: Sent) -> None:
-    await sent.audience.enter(sent.journey_id, sent.subscriber_id)
-    await sent.work.run()
-    links = [links_of(part_of(mail, "html"))["leave"] for mail in sent.work.mails_to(sent.address)]
-
-    answers = await asyncio.gather(*(post(sent, link, "Act=unsubscribe") for link in links))
-
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert await sent.numbers() == {"UnsubscribeCount": 1}
-
-
 @pytest.mark.parametrize(("link", "act"), [("leave", "unsubscribe"), ("abuse", "report_abuse")])
 async def test_a_button_holds_no_message_while_it_waits_for_its_person(sent: Sent, link: str, act: str) -> None:
     of = {"owner": sent.api.account and sent.api.account.user_id, "person": sent.subscriber_id}
