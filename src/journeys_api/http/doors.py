@@ -118,7 +118,7 @@ class Doors:
         as_xml = False
         close = False
         started = time.perf_counter()
-        self._metrics.in_flight.inc()
+        self._metrics.in_flight += 1
         try:
             if routed.refusal is not None:
                 answer = routed.refusal
@@ -147,7 +147,7 @@ class Doors:
         except ClientGone:
             return
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight -= 1
         seconds = time.perf_counter() - started
         outcome = _outcome(answer)
         self._metrics.answered(routed.door.value, command_name, outcome, seconds)
