@@ -171,8 +171,16 @@ class RateLimits:
 
     def _state(self, item: RateLimitItem, key: str, counts: bool) -> Quota:
         strategy = self.limiter.limiter
-        accepted = strategy.hit(item, key) if counts else None
-        reset_time, remaining = strategy.get_window_stats(item, key)
+        accepted: bool | None = None
+        if counts and isinstance(strategy.storage, RingStorage):
+            # in one step, as every call comes by here; a store is asked by the strategy, twice
+            expiry = item.get_expiry()
+            accepted, began, used = strategy.storage.hit(item.key_for(key), item.amount, expiry)
+            reset_time, remaining = began + expiry, item.amount - used
+        else:
+            if counts:
+                accepted = strategy.hit(item, key)
+            reset_time, remaining = strategy.get_window_stats(item, key)
         allowed = remaining > 0 if accepted is None else accepted
         wait = reset_time - self._clock()
         if not allowed and remaining > 0:

@@ -78,19 +78,23 @@ class RingStorage(Storage, MovingWindowSupport):
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` hits, if with them no more than `limit` fall in the last `expiry` seconds."""
+        return self.hit(key, limit, expiry, amount)[0]
+
+    def hit(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[bool, float, int]:
+        """`acquire_entry`, and `get_moving_window` as it stands then, for little more than either."""
         with self._lock:
             now = self._clock()
             self._forget_idle(now, expiry)
             window = self._windows.get(key)
             count = 0 if window is None else window.count(now - expiry)
             if count + amount > limit:
-                return False
+                return False, now if window is None or not count else window.times[window.first], count
             if window is None:
                 window = self._windows[key] = _Window(key)
                 self._due.setdefault(expiry, deque()).append((now + expiry, window))
             for _ in range(amount):
                 window.times.append(now)
-            return True
+            return True, window.times[window.first], count + amount
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """When the oldest hit of the last `expiry` seconds was made, and how many there are; nothing is counted."""
