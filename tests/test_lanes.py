@@ -9,8 +9,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import BigInteger, Text, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from journeys_api import lanes
 from journeys_api.app import Application
 from journeys_api.db import make_engine
 from journeys_api.http.doors import is_away
@@ -19,6 +21,7 @@ from journeys_api.settings import Settings
 from tests.tracking.lines import Line
 
 BACKEND = Prepared(select(func.pg_backend_pid().label("pid")))
+SLEEPING = Prepared(select(func.pg_sleep(0.5)))
 DIVIDED = Prepared(select((10 / bindparam("divisor", type_=BigInteger)).label("quotient")))
 TOLD = Prepared(select(func.concat(bindparam("text", type_=Text), "!", bindparam("text", type_=Text)).label("told")))
 
@@ -48,6 +51,45 @@ async def test_a_refused_statement_gives_its_connection_back_and_says_why(engine
     assert refused.value.orig is not None
     assert getattr(refused.value.orig, "sqlstate", None) == "22012"
     assert (await lane.rows(DIVIDED, divisor=5))[0].quotient == 2
+
+
+async def test_statements_that_wait_have_their_turn_in_their_order(engine: AsyncEngine) -> None:
+    lane = PoolLane(engine)
+    done: list[int] = []
+
+    async def ask(number: int) -> None:
+        await lane.rows(DIVIDED, divisor=number)
+        done.append(number)
+
+    await asyncio.gather(*(ask(number) for number in range(1, 20)))
+
+    assert done == list(range(1, 20))
+
+
+async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(engine: AsyncEngine) -> None:
+    lane = PoolLane(engine)
+    asking = [asyncio.create_task(lane.rows(DIVIDED, divisor=number)) for number in (1, 2, 5)]
+    await asyncio.sleep(0)
+
+    asking[1].cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+
+    assert isinstance(answers[1], asyncio.CancelledError)
+    assert [answer[0].quotient for answer in (answers[0], answers[2])] == [10, 2]  # type: ignore[index]
+    assert (await lane.rows(DIVIDED, divisor=5))[0].quotient == 2
+
+
+async def test_who_waits_too_long_for_a_turn_is_told(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 0.05)
+    lane = PoolLane(engine)
+    holding = asyncio.create_task(lane.rows(SLEEPING))
+    await asyncio.sleep(0)
+
+    with pytest.raises(PoolTimeout):
+        await lane.rows(BACKEND)
+
+    await holding
+    assert len(await lane.rows(BACKEND)) == 1
 
 
 async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:

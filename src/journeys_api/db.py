@@ -19,6 +19,10 @@ JSON_DIALECT: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": 
 """How every statement writes and reads JSON."""
 
 
+POOL_TIMEOUT_SECONDS = 2.0
+"""How long a call waits for a connection."""
+
+
 def make_engine(
     url: str,
     *,
@@ -30,7 +34,8 @@ def make_engine(
 
     Args:
         url: `postgresql://…`; the driver is ours to choose.
-        pool_size: connections kept open; a call waits for one at most 2 s (then `sqlalchemy.exc.TimeoutError`).
+        pool_size: connections kept open; a call waits `POOL_TIMEOUT_SECONDS` for one, and then has
+            `sqlalchemy.exc.TimeoutError`.
     """
     milliseconds = int(statement_timeout.total_seconds() * 1000)
     settings = {
@@ -46,7 +51,7 @@ def make_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=2,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
         hide_parameters=True,  # an error that is logged must not carry a caller's values
         **JSON_DIALECT,

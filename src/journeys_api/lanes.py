@@ -5,6 +5,8 @@ therefore run statements prepared here: built from the same models and construct
 sent by the driver on a connection that SQLAlchemy's own pool lends.
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -13,11 +15,12 @@ import asyncpg
 from sqlalchemy import Executable, event
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from journeys_api.db import JSON_DIALECT
+from journeys_api.db import JSON_DIALECT, POOL_TIMEOUT_SECONDS
 
 
 class Prepared:
@@ -70,6 +73,8 @@ class PoolLane:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._detours = 0
+        # the pool makes who waits for a connection pay several times what the statement costs
+        self._turns = _Turns(engine.sync_engine.pool.size())  # type: ignore[attr-defined]
         event.listen(engine.sync_engine, "invalidate", self._expect_stale)
 
     async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
@@ -79,6 +84,14 @@ class PoolLane:
             DBAPIError: as a session would, with the driver's own error as `orig`.
             sqlalchemy.exc.TimeoutError: no connection became free in time.
         """
+        if not self._turns.taken():
+            await self._turns.wait()
+        try:
+            return await self._rows_of(prepared, values)
+        finally:
+            self._turns.give_back()
+
+    async def _rows_of(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
         lent = await self._lend()
         driver: Any = lent.driver_connection
         try:
@@ -122,6 +135,65 @@ class PoolLane:
     def _expect_stale(self, *_: Any) -> None:
         """A connection was lost, perhaps all of them: for a while the pool has to look at each."""
         self._detours = 10 * self._engine.sync_engine.pool.size()  # type: ignore[attr-defined]
+
+
+class _Turns:
+    """Lets some in at a time, the others in their order, and nobody wait longer than for a connection.
+
+    A semaphore under a timeout would do, but costs five times as much: here one timer looks after all who wait.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        self._is_watched = False
+
+    def taken(self) -> bool:
+        """Take a turn, if there is one."""
+        if self._room:
+            self._room -= 1
+            return True
+        return False
+
+    async def wait(self) -> None:
+        """Wait for a turn, and take it.
+
+        Raises:
+            sqlalchemy.exc.TimeoutError: none came in time.
+        """
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((loop.time() + POOL_TIMEOUT_SECONDS, turn))
+        self._watch(loop)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self.give_back()  # it came together with the news that its caller gives up
+            raise
+
+    def give_back(self) -> None:
+        """Let the next one in."""
+        while self._waiting:
+            _, turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._room += 1
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Come back when the first of those who wait has waited long enough."""
+        if not self._is_watched and self._waiting:
+            self._is_watched = True
+            loop.call_at(self._waiting[0][0], self._end_waiting, loop)
+
+    def _end_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_watched = False
+        while self._waiting and self._waiting[0][0] <= loop.time():
+            _, turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(PoolTimeout("every connection was in use for too long"))
+        self._watch(loop)
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]
