@@ -3,11 +3,16 @@
 No secret passes: what a key calls secret is replaced, and so is what follows such a name inside a text.
 """
 
+import asyncio
+import atexit
 import json
 import logging
 import re
 import sys
+import threading
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -52,16 +57,16 @@ def configure_logging(level: str) -> None:
     on_a_terminal = sys.stderr.isatty()
     last: list[Processor]
     if on_a_terminal:
-        last = [_escape_controls, structlog.dev.ConsoleRenderer(colors=True)]
+        stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        last = [stamp, _escape_controls, structlog.dev.ConsoleRenderer(colors=True)]
     else:
-        last = [_to_json]
+        last = [_add_timestamp, _to_json]
+    # every call of the API writes a line: what is added after the secrets were looked for has none
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         redact_event,
+        structlog.processors.add_log_level,
     ]
     severity = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -70,7 +75,7 @@ def configure_logging(level: str) -> None:
         logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(_CurrentStderr())
+    handler = logging.StreamHandler(_LINES)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_name_the_library, *shared],
@@ -100,7 +105,10 @@ def redact_event(logger: WrappedLogger, method: str, event: EventDict) -> EventD
     for key, value in event.items():
         if type(value) in _PLAIN:
             continue
-        event[key] = REDACTED if _is_secret_name(key) else redact(value)
+        if _is_secret_name(key):
+            event[key] = REDACTED
+        elif type(value) is not str or SEPARATORS.search(value):
+            event[key] = redact(value)
     return event
 
 
@@ -188,12 +196,19 @@ CONTROLS: Final = {
 }
 
 
+def _add_timestamp(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = datetime.now(UTC)
+    return event
+
+
 def _to_json(logger: WrappedLogger, method: str, event: EventDict) -> str:
     try:
-        line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+        line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
     except orjson.JSONEncodeError:
         # Half of a surrogate pair, or an integer beyond 64 bits: whoever sent it shall not keep it out of the log.
-        line = json.dumps(event, default=repr)
+        line = json.dumps({**event, "timestamp": event["timestamp"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")}, default=repr)
+    if line.isascii() and "\x7f" not in line:
+        return line  # as most lines are, and seen much sooner than by a search
     return LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
@@ -206,30 +221,84 @@ def _escape_controls(logger: WrappedLogger, method: str, event: EventDict) -> Ev
     return event
 
 
-class _CurrentStderr:
-    """`sys.stderr` as it is at the moment of writing; one that is gone stops nobody's work."""
+WAIT_SECONDS = 0.01
+"""How long a line that only informs may wait for others to be written with; who is killed meanwhile has not said it."""
+
+
+class _Lines:
+    """The way of all lines to `sys.stderr`, as that is at the moment of writing; one that is gone stops nobody's work.
+
+    A write costs as much as a tenth of a call of the API. Where an event loop runs, lines that only inform therefore
+    share one; every other line goes out at once, after those that wait.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._overdue_at = 0.0
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
+        """Write what waits, and this."""
+        with self._lock:
+            text = "".join([*self._waiting, text])
+            self._waiting.clear()
+            if text:
+                self._put(text)
+
+    def write_soon(self, line: str) -> None:
+        """Write this with others in a moment; at once where nobody would come back to it."""
+        now = time.monotonic()
+        with self._lock:
+            if self._waiting and now < self._overdue_at:
+                self._waiting.append(line)
+                return
+        # nothing waits, or it waits for a loop that is busy or has ended
         try:
-            sys.stderr.write(text)
-        except (OSError, ValueError):
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write(line)
             return
+        self.flush()
+        with self._lock:
+            self._waiting.append(line)
+            self._overdue_at = now + 2 * WAIT_SECONDS
+        loop.call_later(WAIT_SECONDS, self.flush)
 
     def flush(self) -> None:
+        """Write what waits."""
+        self.write("")
+
+    @staticmethod
+    def _put(text: str) -> None:
         try:
+            sys.stderr.write(text)
             sys.stderr.flush()
         except (OSError, ValueError):
             return
 
 
+_LINES = _Lines()
+atexit.register(_LINES.flush)
+
+
+def flush_log() -> None:
+    """Write what waits: for a process that ends without Python's own ending."""
+    _LINES.flush()
+
+
 class _Stderr:
-    """Where structlog's own loggers write: one line, one call."""
+    """Where structlog's own loggers write."""
 
     def __init__(self, *_: object) -> None:
-        self._stderr = _CurrentStderr()
+        pass
 
-    def msg(self, message: str) -> None:
-        self._stderr.write(message + "\n")
-        self._stderr.flush()
+    def debug(self, line: str) -> None:
+        """A line that only informs."""
+        _LINES.write_soon(line + "\n")
 
-    debug = info = warning = error = critical = exception = fatal = log = msg
+    def msg(self, line: str) -> None:
+        """A line that somebody should see."""
+        _LINES.write(line + "\n")
+
+    info = debug
+    warning = error = critical = exception = fatal = log = msg
