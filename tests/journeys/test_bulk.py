@@ -94,6 +94,20 @@ async def test_one_call_copies_no_more_than_fits(api: Client, door: str, monkeyp
     assert len((await api.ok("journey.list"))["Journeys"]) == 7
 
 
+async def test_a_copy_s_name_is_never_longer_than_a_name_may_be(api: Client, admin: Client) -> None:
+    journey_id = await a_journey(api, Name="x" * 1000)
+    assert api.account
+
+    (cloned,) = (await api.ok("journeys.clone", JourneyIDs=journey_id, NameSuffix="II"))["ClonedJourneys"]
+    (all_suffix,) = (await api.ok("journeys.clone", JourneyIDs=journey_id, NameSuffix="y" * 1000))["ClonedJourneys"]
+    user_id = api.account.user_id
+    await admin.ok("journey.copytouser", JourneyID=journey_id, SourceUserID=user_id, TargetUserID=user_id)
+
+    names = [journey["JourneyName"] for journey in (await api.ok("journey.list"))["Journeys"]]
+    assert cloned != all_suffix
+    assert sorted(names) == sorted(["x" * 1000, "x" * 997 + " II", " " + "y" * 999, "Copy of " + "x" * 992])
+
+
 async def test_the_suffix_has_a_default(api: Client) -> None:
     journey_id = await a_journey(api, Name="Welcome")
 

@@ -13,7 +13,7 @@ from journeys_api.accounts.errors import UserNotFound
 from journeys_api.emails import service as emails
 from journeys_api.errors import DomainError
 from journeys_api.journeys import queries, trees
-from journeys_api.journeys.service import WithActions, write_new_trees
+from journeys_api.journeys.service import LONGEST_NAME, WithActions, write_new_trees
 from journeys_api.journeys.triggers import Trigger
 from journeys_api.models import Journey, JourneyAction, JourneyStatus
 from journeys_api.strict_json import fold
@@ -96,9 +96,15 @@ async def clone_journeys(
             room -= 1 + sizes[journey_id]
     sources = await queries.journeys_among(session, owner_id=owner_id, journey_ids=chosen)
     copies = await _clone(
-        session, [(f"{source.name} {suffix}", source) for source in sources], owner_id=owner_id, now=now
+        session, [(_suffixed(source.name, suffix), source) for source in sources], owner_id=owner_id, now=now
     )
     return {source_id: copy.journey_id for source_id, copy in copies.items()}
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    """What is too long loses the end of the name, so that the suffix still tells copies apart."""
+    room = max(0, LONGEST_NAME - len(suffix) - 1)
+    return f"{name[:room]} {suffix}"[:LONGEST_NAME]
 
 
 async def _clone(
@@ -155,7 +161,7 @@ async def copy_to_user(
     actions = await queries.actions(session, owner_id=source_user_id, journey_id=journey_id)
     copy = Journey(
         owner_id=target_user_id,
-        name=f"Copy of {source.name}" if name is None else name,
+        name=f"Copy of {source.name}"[:LONGEST_NAME] if name is None else name,
         notes=source.notes,
         trigger=Trigger.MANUAL.value,
         trigger_parameters={},

@@ -19,6 +19,7 @@ from journeys_api.commands.reading import (
 from journeys_api.commands.registry import Param, Reading, Refusal, invalid, missing, not_found
 from journeys_api.errors import NotReadable
 from journeys_api.journeys import errors, schedules
+from journeys_api.journeys.service import LONGEST_NAME
 from journeys_api.journeys.triggers import Fault, Sent, Trigger
 from journeys_api.stats.windows import MAX_DAYS, Window, WindowReversed, WindowTooLong, window
 
@@ -43,7 +44,7 @@ JOURNEY_CODES = (
     not_found(3, "Journey not found"),
 )
 
-NAME = bounded_text(1000)
+NAME = bounded_text(LONGEST_NAME)
 NOTES = bounded_text(100_000)
 
 

@@ -40,6 +40,9 @@ from journeys_api.tags import service as tags
 from journeys_api.tags.errors import TagNotFound
 from journeys_api.vault import Vault
 
+LONGEST_NAME = 1000
+"""Characters of a journey's name."""
+
 
 @dataclass(frozen=True)
 class Settings:
