@@ -8,10 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from starlette.types import Message
 
-from journeys_api.app import create_app
+from journeys_api.app import Application, create_app
 from journeys_api.clock import SetClock
 from journeys_api.commands.registry import COMMANDS
+from journeys_api.jobs import service as jobs
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
 from tests.conftest import Client, Maker
@@ -114,12 +117,11 @@ async def test_no_cell_begins_as_a_formula_does(api: Client, worker: Worker, nam
     assert row["JourneyName"] == (name if name.startswith("plain") else f"'{name}")
 
 
-async def test_more_journeys_than_a_turn_takes_are_exported_once_each(api: Client, worker: Worker) -> None:
+async def _many_journeys(api: Client, worker: Worker) -> None:
+    """451: more than two turns take."""
     await a_journey(api)
     assert api.account
     async with worker.sessions.begin() as session:
-        from sqlalchemy import text
-
         await session.execute(
             text(
                 "INSERT INTO journeys (owner_id, name, status, trigger, created_at, updated_at) "
@@ -128,9 +130,62 @@ async def test_more_journeys_than_a_turn_takes_are_exported_once_each(api: Clien
             {"owner": api.account.user_id},
         )
 
+
+async def test_more_journeys_than_a_turn_takes_are_exported_once_each(api: Client, worker: Worker) -> None:
+    await _many_journeys(api, worker)
+
     rows = await _exported(api, worker)
 
     assert len({row["JourneyID"] for row in rows}) == len(rows) == 451
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+async def test_a_file_is_sent_piece_by_piece_and_one_that_breaks_off_has_no_end(
+    api: Client, app: Application, worker: Worker, *, is_deleted: bool
+) -> None:
+    await _many_journeys(api, worker)
+    assert api.account
+    export_id = (await api.ok("journey.export.submit"))["ExportID"]
+    await _work(worker)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if is_deleted and message.get("body"):
+            async with worker.sessions.begin() as session:
+                await session.execute(text("DELETE FROM jobs WHERE job_id = :job"), {"job": export_id})
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    query = f"ExportID={export_id}&download=true&APIKey={api.account.api_key}"
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/journey.export", "query_string": query.encode()}
+    await app({**scope, "headers": [], "client": ("127.0.0.1", 1)}, receive, send)
+
+    start, *pieces = sent
+    told = int(dict(start["headers"])[b"content-length"])
+    came = sum(len(piece["body"]) for piece in pieces)
+    if is_deleted:
+        assert (len(pieces), pieces[-1]["more_body"]) == (1, True)
+        assert came < told
+    else:
+        assert [piece.get("more_body", False) for piece in pieces] == [True, True, True, False]
+        assert came == told
+
+
+async def test_an_account_has_no_more_exports_waiting_than_it_may(
+    api: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_OPEN", 2)
+    await api.ok("journey.export.submit")
+    await api.ok("journey.export.submit")
+
+    refused = await api.call("journey.export.submit")
+    await _work(worker)
+    later = await api.call("journey.export.submit")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert later.status_code == 200
 
 
 async def test_an_export_is_told_of_and_goes_when_its_time_has_come(api: Client, worker: Worker, door: str) -> None:

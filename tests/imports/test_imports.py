@@ -4,10 +4,12 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from journeys_api.imports.formats import MOST_IN_VAIN, NOT_CLOSED, Format, records
 from journeys_api.imports.staging import PIECE
+from journeys_api.jobs import service as jobs
 from tests.conftest import Client
 from tests.imports.conftest import Imports
 
@@ -36,6 +38,26 @@ async def test_a_large_file_is_loaded_by_a_worker(imports: Imports) -> None:
     assert (job["ImportStatus"], job["TotalImported"], job["Progress"]) == ("Completed", 60_000, 100)
     assert len(set(await imports.addresses())) == 60_000
     assert await imports.rows("SELECT 1 FROM job_pieces WHERE job_id = :job", job=posted["ImportID"]) == []
+
+
+async def test_an_account_has_no_more_imports_waiting_than_it_may(
+    imports: Imports, door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_OPEN", 1)
+    api: Client = imports.api.at(door)
+    long = imports.parameters("".join(f"person{number}@example.com\n" for number in range(60)))
+    short = imports.parameters("ada@example.com\n")
+
+    first = await api.call("subscribers.import.post", **long)
+    second = await api.call("subscribers.import.post", **long)
+    at_once = await api.call("subscribers.import.post", **short)
+    await imports.work()
+    third = await api.call("subscribers.import.post", **long)
+
+    assert [answer.status_code for answer in (first, second, at_once, third)] == [200, 429, 200, 200]
+    assert second.headers["retry-after"] == "60"
+    waited = "SELECT 1 FROM jobs WHERE kind = 'import' AND parameters ->> 'list_id' = :list"
+    assert len(await imports.rows(waited, list=str(imports.list_id))) == 3
 
 
 async def test_a_broken_line_is_told_by_its_number_and_the_rest_goes_in(imports: Imports) -> None:

@@ -1,6 +1,6 @@
 """One call: who makes it, in which transaction, and when it counts from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -17,11 +17,13 @@ Body = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Download:
-    """A file that a handler answers in place of a body."""
+    """A file that a handler answers in place of a body; it is read while it is sent."""
 
     filename: str
     media_type: str
-    content: bytes
+    size: int
+    """Bytes of all pieces together."""
+    pieces: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ PERMISSION = "Campaign.Create"
 async def journey_export_submit(call: Call, *, window: Window, status: str, with_actions: bool) -> Body:
     """Have a CSV file written of the account's journeys and their numbers in a window of days.
 
+    While 100 exports of the account wait for workers, another is answered with 429.
+
     Source: JC 1.21.
     """
     job = await service.submit(
@@ -107,6 +109,6 @@ async def journey_export_get(call: Call, *, job_id: int, downloads: bool) -> Bod
     """
     job, size = await service.get_export(call.session, owner_id=call.owner_id, job_id=job_id)
     if downloads:
-        content = await service.content_of(call.session, job)
-        return Download(f"journeys-{job.job_id}.csv", "text/csv; charset=utf-8", content)
+        pieces = service.content_of(call.open_session, job)
+        return Download(f"journeys-{job.job_id}.csv", "text/csv; charset=utf-8", size, pieces)
     return {"Success": True, "ExportJob": wire.export_job(job, size)}

@@ -1,6 +1,6 @@
 """Rules of exports of journeys: submit one, write it turn by turn, hand it out, forget it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,9 @@ async def submit(
         window: the days that mails are counted for.
         status: a journey's status, or ALL.
         with_actions: whether each journey's actions follow it.
+
+    Raises:
+        TooManyRequests: the account has many exports that are not written yet.
     """
     parameters = {
         "start_on": window.start_on.isoformat(),
@@ -41,9 +44,11 @@ async def submit(
         "status": status,
         "with_actions": with_actions,
     }
-    return await jobs.submit(
+    job = await jobs.submit(
         session, owner_id=owner_id, kind=JobKind.JOURNEY_EXPORT, parameters=parameters, total=0, now=now
     )
+    await jobs.require_room(session, owner_id=owner_id, kind=JobKind.JOURNEY_EXPORT)
+    return job
 
 
 async def get_export(session: AsyncSession, *, owner_id: int, job_id: int) -> tuple[Job, int]:
@@ -59,15 +64,15 @@ async def get_export(session: AsyncSession, *, owner_id: int, job_id: int) -> tu
     return job, await jobs.size_of(session, job)
 
 
-async def content_of(session: AsyncSession, job: Job) -> bytes:
-    """The file of an export.
+def content_of(open_session: Callable[[], AsyncSession], job: Job) -> AsyncIterator[bytes]:
+    """The file of an export, piece by piece.
 
     Raises:
         ExportNotReady: it is not written yet.
     """
     if job.state is not JobState.COMPLETED:
         raise ExportNotReady
-    return await jobs.all_pieces(session, job)
+    return jobs.pieces(open_session, job)
 
 
 async def turn(session: AsyncSession, job: Job, now: datetime) -> None:

@@ -27,9 +27,9 @@ class Answer:
     body: Mapping[str, Any]
     headers: tuple[tuple[bytes, bytes], ...] = field(default=())
     is_xml_allowed: bool = True
+    """100000 and 100001 are JSON whatever was asked for."""
     file: Download | None = None
     """What is answered in place of the body."""
-    """100000 and 100001 are JSON whatever was asked for."""
 
 
 UNAUTHENTICATED = Refusal(99998, "Authentication failure or session expired", 401)
@@ -148,8 +148,6 @@ def rate_limited(headers: Sequence[tuple[bytes, bytes]]) -> Answer:
 
 def rendered(answer: Answer, *, as_xml: bool) -> tuple[bytes, bytes]:
     """The bytes of the body, and their content type. One line, no byte-order mark."""
-    if answer.file is not None:
-        return answer.file.content, answer.file.media_type.encode()
     if as_xml and answer.is_xml_allowed:
         # what was stored as JSON text has to be read first: here it is not passed through
         return xml.dumps(orjson.loads(orjson.dumps(answer.body))), b"text/xml; charset=utf-8"

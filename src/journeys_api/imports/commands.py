@@ -20,8 +20,9 @@ from journeys_api.imports.errors import FieldMappingInvalid
 from journeys_api.imports.parameters import Source, Webhook, check_source, sources, tag_names, webhooks, yes_or_no
 from journeys_api.imports.service import OF_THE_ACCOUNT, OF_THE_LIST, Asked
 from journeys_api.jobs.errors import JobNotFound
+from journeys_api.jobs.service import require_room
 from journeys_api.lists.errors import ListNotFound
-from journeys_api.models import JobState
+from journeys_api.models import JobKind, JobState
 
 SOURCE = "AC 2.5"
 PERMISSION = "Subscribers.Import"
@@ -110,6 +111,8 @@ async def subscribers_import_post(
 ) -> Body:
     """Put the people of a CSV file on a list, at once up to 50 lines and by a worker beyond.
 
+    While 100 imports of the account wait for workers, one that would have to wait as well is answered with 429.
+
     Lines that cannot be read are told by `subscribers.import.get`, and the rest goes in. A file at an address is
     fetched by a worker; an address that is not public is refused.
 
@@ -140,6 +143,8 @@ async def subscribers_import_post(
     )
     if source.url is not None and source.is_private and not allows_private:
         raise Rejection([_UNREACHABLE.with_detail("the address is not public")])
+    if job.state is JobState.PENDING:
+        await require_room(call.session, owner_id=call.owner_id, kind=JobKind.IMPORT)
     return {"ImportID": job.job_id, "ImportType": "sync" if job.state is JobState.COMPLETED else "async"}
 
 

@@ -26,6 +26,12 @@ def _is_open() -> ColumnElement[bool]:
     return text("jobs.state IN ('pending', 'running')")  # type: ignore[return-value]
 
 
+async def count_open(session: AsyncSession, *, owner_id: int, kind: JobKind, most: int) -> int:
+    """How many jobs of a kind an account has open, counted up to `most`."""
+    some = owned_jobs(owner_id, kind).with_only_columns(Job.job_id).where(_is_open()).limit(most)
+    return int(await session.scalar(select(func.count()).select_from(some.subquery())) or 0)
+
+
 async def lock_next(session: AsyncSession, *, now: datetime) -> Job | None:
     """The open job that has waited longest for its turn, locked: while one worker has it, no other takes it."""
     statement = (
@@ -84,13 +90,6 @@ async def piece(session: AsyncSession, job: Job, place: int, *, most: int | None
     """The bytes at one place, or the first `most` of them; None: there is no such place."""
     content = JobPiece.content if most is None else func.substring(JobPiece.content, 1, most)
     return await session.scalar(select(content).where(JobPiece.job_id == job.job_id, JobPiece.place == place))
-
-
-async def all_pieces(session: AsyncSession, job: Job) -> bytes:
-    """Everything, in order."""
-    return b"".join(
-        await session.scalars(select(JobPiece.content).where(JobPiece.job_id == job.job_id).order_by(JobPiece.place))
-    )
 
 
 async def size_of(session: AsyncSession, job: Job) -> int:

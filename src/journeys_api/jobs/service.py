@@ -4,12 +4,14 @@ The row lock of a turn's transaction is the claim: it ends with the transaction,
 nothing to clean up, and what its turn did is undone with it.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.errors import TooManyRequests
 from journeys_api.jobs import queries
 from journeys_api.jobs.errors import JobNotFound
 from journeys_api.models import Job, JobKind, JobState
@@ -17,6 +19,10 @@ from journeys_api.trigger_events import wake
 
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 """How long a job rests after each turn in a row that failed; then it has failed itself."""
+MOST_OPEN = 100
+"""Jobs of a kind that an account may have waiting: each keeps a file of up to its command's limit."""
+OPEN_RETRY_SECONDS = 60
+"""When somebody who has as many may ask again."""
 
 
 async def submit(
@@ -40,6 +46,16 @@ async def submit(
     await session.flush()
     await wake(session)
     return job
+
+
+async def require_room(session: AsyncSession, *, owner_id: int, kind: JobKind) -> None:
+    """Called when a job was written: see to it that its account has no more of its kind waiting than it may have.
+
+    Raises:
+        TooManyRequests: it has; the caller's transaction, and the job with it, is to be undone.
+    """
+    if await queries.count_open(session, owner_id=owner_id, kind=kind, most=MOST_OPEN + 1) > MOST_OPEN:
+        raise TooManyRequests(OPEN_RETRY_SECONDS)
 
 
 async def get_job(session: AsyncSession, *, owner_id: int, kind: JobKind, job_id: int) -> Job:
@@ -148,9 +164,14 @@ async def piece(session: AsyncSession, job: Job, place: int, *, most: int | None
     return await queries.piece(session, job, place, most=most)
 
 
-async def all_pieces(session: AsyncSession, job: Job) -> bytes:
-    """Everything that a job has made."""
-    return await queries.all_pieces(session, job)
+async def pieces(open_session: Callable[[], AsyncSession], job: Job) -> AsyncIterator[bytes]:
+    """Everything, in order. Each piece has a session of its own: no connection is kept while a slow reader takes it."""
+    for place in itertools.count():
+        async with open_session() as session:
+            content = await queries.piece(session, job, place)
+        if content is None:
+            return
+        yield content
 
 
 async def size_of(session: AsyncSession, job: Job) -> int:
