@@ -1,14 +1,14 @@
 """What a batch of people does: where everybody goes, kept by those who go the same way, and written at its end."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from journeys_api.engine.deliveries import OwedAt
 from journeys_api.engine.flows import Flow, FlowAction
-from journeys_api.engine.people import Move, Moves, Path, Person, Way
+from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Path, Person, Way
 from journeys_api.trigger_events import Happened
 
 LADDER = (timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2), timedelta(hours=4))
@@ -43,7 +43,7 @@ class Batch:
     flows: dict[int, Flow]
     start: Path = field(default_factory=Path)
     """Where everybody begins."""
-    settled: dict[Settled, list[Person]] = field(default_factory=lambda: defaultdict(list))
+    settled: dict[Settled, list[Cohort]] = field(default_factory=lambda: defaultdict(list))
     owed: list[OwedAt] = field(default_factory=list)
     happened: dict[tuple[int, int], list[Happened]] = field(default_factory=lambda: defaultdict(list))
     """By (owner, depth)."""
@@ -51,98 +51,90 @@ class Batch:
     """By (owner, journey, action)."""
     _paths: dict[tuple[Path, int, str, str | None, int | None], Path] = field(default_factory=dict)
 
-    def begin(self, person: Person) -> None:
-        """The person has taken no step yet: it is one of those who reached the action where it stands."""
-        reached = self._counts_as_reached(person.journey_id, person.action_id)
+    def begin(self, cohort: Cohort) -> None:
+        """These have taken no step yet: they are among those who reached the action where they stand."""
+        reached = self._counts_as_reached(cohort.origin.journey_id, cohort.action_id)
         if reached is not None:
-            person.path = self._path(self.start, 0, "", None, reached, length=0)
+            cohort.path = self._path(self.start, 0, "", None, reached, length=0)
 
-    def move(self, action: FlowAction, people: Sequence[Person], moves: Moves) -> list[tuple[int, list[Person]]]:
+    def move(self, action: FlowAction, crowd: Crowd, moves: Moves) -> list[tuple[int, Cohort]]:
         """Take note of everybody's way from the action; who stands at which other action now."""
-        for owed in moves.owed:
-            # the person goes on: what is owed belongs to the action and the visit of now
-            self.owed.append(OwedAt(owed, action.action_id, owed.person.seq + 1))
+        if moves.owed:
+            passed = _passed(crowd)
+            for owed in moves.owed:
+                # the person goes on: what is owed belongs to the action and the visit of now
+                visit = owed.person.seq + passed[owed.person.enrollment_id] + 1
+                self.owed.append(OwedAt(owed, action.action_id, visit))
         for happened, depth in moves.happened:
-            self.happened[(people[0].owner_id, depth)].append(happened)
-        going: list[tuple[int, list[Person]]] = []
-        for move, group in _by_way(people, moves):
-            if move.way is Way.WAIT:
-                assert move.until is not None
-                for person in group:
-                    person.attempts = 0
-                self.stay(group, move.until)
-                continue
-            leaving = self._retry(group, move) if move.way is Way.RETRY else group
-            there = self._leave(action, leaving, move) if leaving else None
-            if there is not None:
-                going.append((there, leaving))
+            self.happened[(crowd.cohorts[0].origin.owner_id, depth)].append(happened)
+        going: list[tuple[int, Cohort]] = []
+        for cohort in crowd.cohorts:
+            for move, part in _by_way(cohort, moves):
+                there = self._go(action, part, move)
+                if there is not None:
+                    going.append((there, part))
         return going
 
-    def _retry(self, people: Iterable[Person], move: Move) -> list[Person]:
-        """Have the action tried again later; those who had their last try."""
-        lost = []
-        for person in people:
-            if person.attempts < len(LADDER):
-                wait = LADDER[person.attempts]
-                person.attempts += 1
-                self.stay([person], self.now + wait, move.note)
-            else:
-                lost.append(person)
-        return lost
+    def _go(self, action: FlowAction, cohort: Cohort, move: Move) -> int | None:
+        """These take their way from the action; where they stand now, None: they wait, or have ended."""
+        if move.way is Way.WAIT:
+            assert move.until is not None
+            cohort.attempts = 0
+            self.stay(cohort, move.until)
+            return None
+        if move.way is Way.RETRY and cohort.attempts < len(LADDER):
+            wait = LADDER[cohort.attempts]
+            cohort.attempts += 1
+            self.stay(cohort, self.now + wait, move.note)
+            return None
+        return self._leave(action, cohort, move)
 
-    def _leave(self, action: FlowAction, people: list[Person], move: Move) -> int | None:
+    def _leave(self, action: FlowAction, cohort: Cohort, move: Move) -> int | None:
         """These have done the action: history, numbers, and where they stand now (None: nowhere, they have ended)."""
         ends = move.way in (Way.EXIT, Way.RETRY)
         branches = {Way.TRUE: action.true_action_id, Way.FALSE: action.false_action_id}
         there = None if ends else branches.get(move.way, action.next_action_id)
         reached = self._counts_as_reached(action.journey_id, there)
-        paths: dict[Path, Path] = {}
-        for person in people:
-            before = person.path
-            path = paths.get(before)
-            if path is None:
-                path = paths[before] = self._path(before, action.action_id, move.outcome, move.note, reached)
-            person.path = path
-            person.seq += 1
-            person.attempts = 0
-            person.action_id = there
-            person.entered_at = self.now
-        left = self._numbers(people[0], action.action_id)
-        left.active -= len(people)
+        cohort.path = self._path(cohort.path, action.action_id, move.outcome, move.note, reached)
+        cohort.attempts = 0
+        cohort.action_id = there
+        cohort.entered_at = self.now
+        left = self._numbers(cohort, action.action_id)
+        left.active -= cohort.count
         if ends:
-            self._close(people, "exited" if move.way is Way.EXIT else "failed", move.note)
+            self._close(cohort, "exited" if move.way is Way.EXIT else "failed", move.note)
             return None
-        left.completed += len(people)
+        left.completed += cohort.count
         if there is None:
-            self._close(people, "completed", None)
+            self._close(cohort, "completed", None)
             return None
-        arrived = self._numbers(people[0], there)
-        arrived.active += len(people)
-        arrived.total += len(people)
+        arrived = self._numbers(cohort, there)
+        arrived.active += cohort.count
+        arrived.total += cohort.count
         return there
 
-    def stay(self, people: Iterable[Person], until: datetime, reason: str | None = None) -> None:
+    def stay(self, cohort: Cohort, until: datetime, reason: str | None = None) -> None:
         """Look at these people again then."""
-        for person in people:
-            self.settled[Settled(person.path, person.action_id, "active", until, person.attempts, reason)].append(
-                person
-            )
+        self._settle(cohort, "active", until, reason)
 
-    def drop(self, people: Sequence[Person], reason: str) -> None:
+    def drop(self, cohort: Cohort, reason: str) -> None:
         """End people who stand nowhere any more."""
-        for person in people:
-            if person.action_id is not None:
-                self._numbers(person, person.action_id).active -= 1
-                person.action_id = None
-        self._close(people, "exited", reason)
+        if cohort.action_id is not None:
+            self._numbers(cohort, cohort.action_id).active -= cohort.count
+            cohort.action_id = None
+        self._close(cohort, "exited", reason)
 
-    def _close(self, people: Sequence[Person], state: str, reason: str | None) -> None:
-        self._numbers(people[0]).active -= len(people)
-        for person in people:
-            self.settled[Settled(person.path, None, state, None, person.attempts, reason)].append(person)
+    def _close(self, cohort: Cohort, state: str, reason: str | None) -> None:
+        self._numbers(cohort).active -= cohort.count
+        cohort.action_id = None
+        self._settle(cohort, state, None, reason)
 
-    def _numbers(self, person: Person, action_id: int = 0) -> Delta:
-        return self.deltas[(person.owner_id, person.journey_id, action_id)]
+    def _settle(self, cohort: Cohort, state: str, due_at: datetime | None, reason: str | None) -> None:
+        settled = Settled(cohort.path, cohort.action_id, state, due_at, cohort.attempts, reason)
+        self.settled[settled].append(cohort)
+
+    def _numbers(self, cohort: Cohort, action_id: int = 0) -> Delta:
+        return self.deltas[(cohort.origin.owner_id, cohort.origin.journey_id, action_id)]
 
     def _counts_as_reached(self, journey_id: int, action_id: int | None) -> int | None:
         """The action, when standing there is having reached it; a SendEmail is reached when its mail was sent."""
@@ -159,18 +151,25 @@ class Batch:
         return path
 
 
-def _by_way(people: Sequence[Person], moves: Moves) -> Iterable[tuple[Move, list[Person]]]:
-    """People by the move they share."""
+def _passed(crowd: Crowd) -> Mapping[int, int]:
+    """Enrollment → how many actions it has passed in this batch."""
+    return {person.enrollment_id: cohort.path.length for cohort in crowd.cohorts for person in cohort.people}
+
+
+def _by_way(cohort: Cohort, moves: Moves) -> list[tuple[Move, Cohort]]:
+    """A cohort by the moves that its people share."""
     if not moves.own:
-        return [(moves.usual, list(people))]
+        return [(moves.usual, cohort)]
     # by the object, which is quicker than by its value, and actions give many people one
     groups: dict[int, tuple[Move, list[Person]]] = {}
     own, usual = moves.own, moves.usual
-    for person in people:
+    for person in cohort.people:
         move = own.get(person.enrollment_id, usual)
         group = groups.get(id(move))
         if group is None:
             groups[id(move)] = (move, [person])
         else:
             group[1].append(person)
-    return groups.values()
+    if len(groups) == 1:
+        return [(move, cohort) for move, _ in groups.values()]
+    return [(move, cohort.part(people)) for move, people in groups.values()]

@@ -75,7 +75,7 @@ def _shared(each: OwedAt) -> _Shared:
         person.owner_id,
         owed.kind.value,
         each.action_id,
-        person.journey_id,
+        person.origin.journey_id,
         person.list_id,
         owed.email_id,
         orjson.dumps(owed.payload).decode() if owed.payload else "{}",

@@ -1,6 +1,6 @@
 """Which code an action type runs."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.engine.flows import Flow, FlowAction
-from journeys_api.engine.people import Moves, Person
+from journeys_api.engine.people import Crowd, Moves
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class StepFailed(Exception):
     """The action cannot be done for these people now; the text is the reason that the history keeps."""
 
 
-Run = Callable[[Standing, Sequence[Person], Any], Awaitable[Moves]]
+Run = Callable[[Standing, Crowd, Any], Awaitable[Moves]]
 """`parameters` is the typed model of the action type."""
 
 RUNS: dict[str, Run] = {}

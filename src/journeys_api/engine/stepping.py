@@ -1,7 +1,9 @@
 """From where people stand to where they stand next: a batch of due people takes its steps in one transaction.
 
 The timers are the queue: a batch deletes those it takes and writes new ones, so a crash leaves everything as it was.
-People walk on through actions that take no time; what an earlier action of the batch wrote, a later one sees.
+People walk on through actions that take no time; what an earlier action of the batch wrote, a later one sees. Those who
+stand at one action and came the same way are a cohort and moved as one: who they are is only looked at by actions that
+ask, so that what many do together costs hardly more than what one does.
 """
 
 from collections import defaultdict
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.engine import actions, deliveries, queues, records
 from journeys_api.engine.batches import Batch
 from journeys_api.engine.flows import Flow, FlowAction, Flows
-from journeys_api.engine.people import Move, Moves, Person, Way, skipped
+from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import RUNS, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
@@ -46,11 +48,11 @@ async def step_people(session: AsyncSession, *, shard: int, limit: int, now: dat
         return 0
     share = max(1, limit // len(enabled))
     batch = Batch(now=now, flows=enabled)
-    taken, people = await records.take_people(
+    taken, cohorts = await records.take_people(
         session, shard, journey_ids=list(enabled), share=share, now=now, path=batch.start
     )
-    if people:
-        await _walk(session, batch, people)
+    if cohorts:
+        await _walk(session, batch, cohorts)
         await _write(session, batch)
     await queues.settle_round(session, shard, journey_ids=list(enabled), now=now)
     return taken
@@ -83,54 +85,57 @@ async def _not_enabled(session: AsyncSession, journey_ids: Sequence[int]) -> lis
     return [journey_id for journey_id in journey_ids if journey_id not in found]
 
 
-async def _walk(session: AsyncSession, batch: Batch, people: Sequence[Person]) -> None:
-    """Everybody goes on until they wait or end, grouped by the action they stand at."""
-    standing: dict[tuple[int, int | None], list[Person]] = defaultdict(list)
-    for person in people:
-        standing[(person.journey_id, person.action_id)].append(person)
-        if person.seq == 0:
-            batch.begin(person)
+async def _walk(session: AsyncSession, batch: Batch, cohorts: Sequence[tuple[Cohort, bool]]) -> None:
+    """Everybody goes on until they wait or end, one action after the other.
+
+    Args:
+        cohorts: and whether they have taken no step yet.
+    """
+    standing: dict[tuple[int, int | None], list[Cohort]] = defaultdict(list)
+    for cohort, is_new in cohorts:
+        standing[(cohort.origin.journey_id, cohort.action_id)].append(cohort)
+        if is_new:
+            batch.begin(cohort)
     while standing:
         (journey_id, action_id), group = standing.popitem()
         flow = batch.flows[journey_id]
         action = flow.actions.get(action_id) if action_id is not None else None
         if action is None:
             # an edit re-seats everybody it sees; who entered while it was under way ends the same way
-            batch.drop(group, "action removed")
+            for cohort in group:
+                batch.drop(cohort, "action removed")
             continue
-        tired = [person for person in group if person.path.length >= MOST_HOPS]
-        if tired:
-            batch.stay(tired, batch.now)
-            group = [person for person in group if person.path.length < MOST_HOPS]
-        for there, going in await _run(session, batch, flow, action, group):
-            standing[(journey_id, there)].extend(going)
+        fresh = [cohort for cohort in group if cohort.path.length < MOST_HOPS]
+        for cohort in group:
+            if cohort.path.length >= MOST_HOPS:
+                batch.stay(cohort, batch.now)
+        if fresh:
+            for there, going in await _run(session, batch, flow, action, Crowd(fresh)):
+                standing[(journey_id, there)].append(going)
 
 
 async def _run(
-    session: AsyncSession, batch: Batch, flow: Flow, action: FlowAction, people: list[Person]
-) -> list[tuple[int, list[Person]]]:
-    """Do one action for its group; who goes on to which other. A group that fails is halved to find who breaks it."""
-    if not people:
-        return []
+    session: AsyncSession, batch: Batch, flow: Flow, action: FlowAction, crowd: Crowd
+) -> list[tuple[int, Cohort]]:
+    """Do one action for all who stand at it; who goes on to which other. One that fails is done for halves of them."""
     if not action.is_published:
-        return batch.move(action, people, Moves(skipped("unpublished")))
+        return batch.move(action, crowd, Moves(skipped("unpublished")))
     standing = Standing(session, flow, action, batch.now)
     try:
         async with session.begin_nested():
-            moves = await RUNS[action.action](standing, people, action.parameters)
+            moves = await RUNS[action.action](standing, crowd, action.parameters)
     except StepFailed as error:
         # the reason is about the action, not about one of them
-        return batch.move(action, people, Moves(Move(Way.RETRY, "failed", str(error))))
+        return batch.move(action, crowd, Moves(Move(Way.RETRY, "failed", str(error))))
     except Exception as error:
         if is_passing(error):
             raise
-        if len(people) > 1:
-            half = len(people) // 2
-            first = await _run(session, batch, flow, action, people[:half])
-            return first + await _run(session, batch, flow, action, people[half:])
+        if len(crowd) > 1:
+            first, second = crowd.halves()
+            return await _run(session, batch, flow, action, first) + await _run(session, batch, flow, action, second)
         log.exception("step_failed", journey_id=flow.journey_id, action_id=action.action_id)
-        return batch.move(action, people, Moves(Move(Way.RETRY, "failed", reason_of(error))))
-    return batch.move(action, people, moves)
+        return batch.move(action, crowd, Moves(Move(Way.RETRY, "failed", reason_of(error))))
+    return batch.move(action, crowd, moves)
 
 
 async def _write(session: AsyncSession, batch: Batch) -> None:

@@ -78,16 +78,12 @@ async def start_journey(standing: Standing, people: Sequence[Person], parameters
     moves = Moves.proceed()
     moves.happened = [
         (
-            Happened(START, person.list_id, person.subscriber_id, target, _inherited(person)),
+            Happened(START, person.list_id, person.subscriber_id, target, person.event),
             person.depth + 1,
         )
         for person in people
     ]
     return moves
-
-
-def _inherited(person: Person) -> dict[str, object]:
-    return {"Event": person.cause["Event"]} if "Event" in person.cause else {}
 
 
 @action("DeleteSubscriber")

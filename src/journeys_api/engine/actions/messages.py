@@ -1,6 +1,6 @@
 """SendEmail, SendSMS, Webhook: done when the outbox row is written; no delivery's end moves anybody (rulings 7)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ async def send_email(standing: Standing, people: Sequence[Person], parameters: S
             DeliveryKind.MAIL,
             person,
             email_id=parameters.email_id,
-            payload=_cause(person),
+            payload=person.event,
             destination=destination,
         )
         for person in people
@@ -81,13 +81,6 @@ async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[
     return {enrollment_id: why for enrollment_id, why in reasons.items() if why}
 
 
-def _cause(person: Person) -> Mapping[str, object]:
-    """What the message may speak of: the website event that let the person in."""
-    # most people came in otherwise: what their cause says is not read for nothing
-    cause = person.cause if '"Event"' in person.cause_text else {}
-    return {"Event": cause["Event"]} if "Event" in cause else {}
-
-
 @action("SendSMS")
 async def send_sms(standing: Standing, people: Sequence[Person], parameters: SendSMSParameters) -> Moves:
     """Owe everybody with a telephone number the short message, in its window.
@@ -111,7 +104,7 @@ async def send_sms(standing: Standing, people: Sequence[Person], parameters: Sen
         Owed(
             DeliveryKind.SMS,
             person,
-            payload=_cause(person),
+            payload=person.event,
             not_before=not_before,
             destination=str(gateway.gateway_id),
         )
@@ -159,6 +152,6 @@ async def call_webhook(standing: Standing, people: Sequence[Person], parameters:
     except ValueError:
         raise StepFailed("the webhook's address cannot be read") from None
     moves.owed = [
-        Owed(DeliveryKind.WEBHOOK, person, payload=_cause(person), destination=host.lower()) for person in people
+        Owed(DeliveryKind.WEBHOOK, person, payload=person.event, destination=host.lower()) for person in people
     ]
     return moves

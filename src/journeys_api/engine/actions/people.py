@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from journeys_api.delivery import personalization
 from journeys_api.delivery.contexts import load_audience
 from journeys_api.engine.people import Moves, Person
+from journeys_api.engine.records import addresses_of
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.fields import service as fields
 from journeys_api.fields.errors import FieldNotFound
@@ -89,18 +90,23 @@ def _noted(people: Sequence[Person], changed: set[int], otherwise: str) -> Moves
 async def subscribe(standing: Standing, people: Sequence[Person], parameters: TargetListParameters) -> Moves:
     """Subscribe the group's addresses to another list of the account."""
     target = await _list(standing, parameters.target_list_id)
+    addresses = await addresses_of(standing.session, people)
     came: set[str] = set()
     for depth, group in _by_depth(people).items():
         came |= await effects.subscribe_many(
             standing.session,
             owner_id=standing.owner_id,
             list_id=target.list_id,
-            addresses=[person.email_address for person in group],
+            addresses=[addresses[person.enrollment_id] for person in group],
             now=standing.now,
             depth=depth,
         )
     return Moves.proceed(
-        {person.enrollment_id: "on the list already" for person in people if person.email_address.lower() not in came},
+        {
+            person.enrollment_id: "on the list already"
+            for person in people
+            if addresses[person.enrollment_id].lower() not in came
+        },
     )
 
 
@@ -126,7 +132,7 @@ async def _render_each(standing: Standing, people: Sequence[Person], text: str) 
             now=standing.now,
             time_zone=standing.flow.time_zone,
             seed=person.enrollment_id,
-            values={**values, "Event": person.cause.get("Event", {})},
+            values={**values, "Event": {}, **person.event},
         )
         rendered[person.enrollment_id] = template.render(context, mode=personalization.Mode.TEXT)
     return rendered

@@ -1,11 +1,11 @@
 """Wait, and Debug, which waits too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
 
-from journeys_api.engine.people import DONE, Move, Moves, Person, wait_until
+from journeys_api.engine.people import DONE, Crowd, Move, Moves, wait_until
 from journeys_api.engine.registry import Standing, action
 from journeys_api.engine.windows import inside_window, wait_ends
 from journeys_api.journeys.action_types import DebugParameters, WaitParameters
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 @action("Wait")
-async def wait(standing: Standing, people: Sequence[Person], parameters: WaitParameters) -> Moves:
+async def wait(standing: Standing, crowd: Crowd, parameters: WaitParameters) -> Moves:
     """Hold everybody until their wait is over; it counts from their arrival, so a rerun comes to the same instant."""
     time_zone = standing.flow.time_zone
 
@@ -23,15 +23,15 @@ async def wait(standing: Standing, people: Sequence[Person], parameters: WaitPar
         # who comes late, the journey was disabled say, still keeps to the window
         return inside_window(standing.now, parameters, time_zone=time_zone) if end <= standing.now else end
 
-    return _held(standing, people, ends)
+    return _held(standing, crowd, ends)
 
 
 @action("Debug")
-async def debug(standing: Standing, people: Sequence[Person], parameters: DebugParameters) -> Moves:
+async def debug(standing: Standing, crowd: Crowd, parameters: DebugParameters) -> Moves:
     """Hold everybody for some seconds, then log. The message is the owner's text: its length is logged, not it."""
     sleep = timedelta(seconds=int(parameters.sleep_seconds or 0))
-    moves = _held(standing, people, lambda entered_at: entered_at + sleep)
-    passed = len(people) - len(moves.own)
+    moves = _held(standing, crowd, lambda entered_at: entered_at + sleep)
+    passed = len(crowd) - len(moves.own) if moves.usual is DONE else 0
     if passed:
         log.info(
             "debug_action_passed",
@@ -43,16 +43,25 @@ async def debug(standing: Standing, people: Sequence[Person], parameters: DebugP
     return moves
 
 
-def _held(standing: Standing, people: Sequence[Person], ends: Callable[[datetime], datetime]) -> Moves:
+def _held(standing: Standing, crowd: Crowd, ends: Callable[[datetime], datetime]) -> Moves:
     """Everybody whose wait, by the instant of their arrival, is not over stays until then."""
     until: dict[datetime, Move | None] = {}
     own: dict[int, Move] = {}
-    for person in people:
-        entered_at = person.entered_at
+
+    def move_of(entered_at: datetime) -> Move | None:
         if entered_at not in until:
             end = ends(entered_at)
             until[entered_at] = wait_until(end) if end > standing.now else None
-        move = until[entered_at]
-        if move is not None:
-            own[person.enrollment_id] = move
+        return until[entered_at]
+
+    for cohort in crowd.cohorts:
+        if cohort.entered_at is None:
+            for person in cohort.people:
+                assert person.entered_at is not None
+                if (move := move_of(person.entered_at)) is not None:
+                    own[person.enrollment_id] = move
+        elif (move := move_of(cohort.entered_at)) is not None:
+            if len(crowd.cohorts) == 1:
+                return Moves(move)
+            own |= dict.fromkeys((person.enrollment_id for person in cohort.people), move)
     return Moves(DONE, own)
