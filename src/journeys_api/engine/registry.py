@@ -37,7 +37,11 @@ RUNS: dict[str, Run] = {}
 """Action type → its code; filled by importing `journeys_api.engine.actions`."""
 
 
-def action(*names: str) -> Callable[[Run], Run]:
+WITHOUT_SQL: set[str] = set()
+"""Action types that leave the database alone: should one fail, there is nothing to undo."""
+
+
+def action(*names: str, uses_sql: bool = True) -> Callable[[Run], Run]:
     """Declare the decorated coroutine as what one or more action types do."""
 
     def declare(run: Run) -> Run:
@@ -45,6 +49,8 @@ def action(*names: str) -> Callable[[Run], Run]:
             if name in RUNS:
                 raise ValueError(f"{name} is declared twice")
             RUNS[name] = run
+            if not uses_sql:
+                WITHOUT_SQL.add(name)
         return run
 
     return declare

@@ -8,6 +8,7 @@ ask, so that what many do together costs hardly more than what one does.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 import structlog
@@ -18,7 +19,7 @@ from journeys_api.engine import actions, deliveries, queues, records
 from journeys_api.engine.batches import Batch
 from journeys_api.engine.flows import Flow, FlowAction, Flows
 from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
-from journeys_api.engine.registry import RUNS, Standing, StepFailed
+from journeys_api.engine.registry import RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import record
@@ -43,7 +44,8 @@ async def step_people(session: AsyncSession, *, shard: int, limit: int, now: dat
     if not due:
         return 0
     enabled = await _enabled_flows(session, due, flows)
-    await queues.leave_round(session, shard, await _not_enabled(session, due))
+    if len(enabled) < len(due):
+        await queues.leave_round(session, shard, await _not_enabled(session, due))
     if not enabled:
         return 0
     share = max(1, limit // len(enabled))
@@ -122,7 +124,7 @@ async def _run(
         return batch.move(action, crowd, Moves(skipped("unpublished")))
     standing = Standing(session, flow, action, batch.now)
     try:
-        async with session.begin_nested():
+        async with nullcontext() if action.action in WITHOUT_SQL else session.begin_nested():
             moves = await RUNS[action.action](standing, crowd, action.parameters)
     except StepFailed as error:
         # the reason is about the action, not about one of them

@@ -22,13 +22,13 @@ def _exit_of(person: Person, journey_id: int, *, but: Sequence[int] = ()) -> Hap
     return Happened(EXIT, person.list_id, person.subscriber_id, journey_id, {"but": list(but), "reason": _LEFT})
 
 
-@action("ExitThisJourney")
+@action("ExitThisJourney", uses_sql=False)
 async def exit_this_journey(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End everybody's pass through this journey."""
     return Moves(exited("ExitThisJourney"))
 
 
-@action("ExitAllOtherJourneys")
+@action("ExitAllOtherJourneys", uses_sql=False)
 async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End all that these people are in but this journey."""
     moves = Moves.proceed()
@@ -37,7 +37,7 @@ async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], 
     return moves
 
 
-@action("ExitAllJourneys")
+@action("ExitAllJourneys", uses_sql=False)
 async def exit_all_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End everything, this journey included."""
     moves = Moves(exited("ExitAllJourneys"))
@@ -46,7 +46,7 @@ async def exit_all_journeys(standing: Standing, people: Sequence[Person], parame
     return moves
 
 
-@action("ExitJourney")
+@action("ExitJourney", uses_sql=False)
 async def exit_journey(standing: Standing, people: Sequence[Person], parameters: ExitJourneyParameters) -> Moves:
     """End the named journeys for these people; when this one is among them, it ends at once."""
     given = parameters.target_journey_ids

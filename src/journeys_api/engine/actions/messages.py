@@ -141,7 +141,7 @@ def _window_opens(parameters: SendSMSParameters, now: datetime) -> datetime | No
     )
 
 
-@action("Webhook")
+@action("Webhook", uses_sql=False)
 async def call_webhook(standing: Standing, people: Sequence[Person], parameters: WebhookParameters) -> Moves:
     """Owe the webhook a call for everybody."""
     if not parameters.url:

@@ -13,7 +13,7 @@ from journeys_api.journeys.action_types import DebugParameters, WaitParameters
 log = structlog.get_logger()
 
 
-@action("Wait")
+@action("Wait", uses_sql=False)
 async def wait(standing: Standing, crowd: Crowd, parameters: WaitParameters) -> Moves:
     """Hold everybody until their wait is over; it counts from their arrival, so a rerun comes to the same instant."""
     time_zone = standing.flow.time_zone
@@ -26,7 +26,7 @@ async def wait(standing: Standing, crowd: Crowd, parameters: WaitParameters) -> 
     return _held(standing, crowd, ends)
 
 
-@action("Debug")
+@action("Debug", uses_sql=False)
 async def debug(standing: Standing, crowd: Crowd, parameters: DebugParameters) -> Moves:
     """Hold everybody for some seconds, then log. The message is the owner's text: its length is logged, not it."""
     sleep = timedelta(seconds=int(parameters.sleep_seconds or 0))
