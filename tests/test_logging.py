@@ -1,8 +1,10 @@
 """The log: one JSON object a line, and no secret in any."""
 
+import asyncio
 import io
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from journeys_api.logging import configure_logging, redact_text
+from journeys_api.logging import WAIT_SECONDS, configure_logging, redact_text
 
 CANARY = "Canary-4711"
 
@@ -142,3 +144,52 @@ def test_a_stderr_that_is_gone_stops_nobody(written: Any, monkeypatch: pytest.Mo
 
     structlog.get_logger().info("written_nowhere")
     logging.getLogger("uvicorn.error").warning("nor this")
+
+
+async def test_lines_that_only_inform_wait_for_each_other_and_keep_their_order(written: Any) -> None:
+    log = structlog.get_logger()
+
+    log.info("first")
+    log.info("second")
+    before = written()
+    log.warning("third")
+
+    assert before == []
+    assert [line["event"] for line in written()] == ["first", "second", "third"]
+
+
+async def test_a_line_that_only_informs_is_written_soon(written: Any) -> None:
+    structlog.get_logger().info("alone")
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(2 * WAIT_SECONDS, later.set)
+
+    await later.wait()
+
+    assert [line["event"] for line in written()] == ["alone"]
+
+
+def test_a_line_whose_loop_has_ended_is_not_lost(written: Any) -> None:
+    async def inform() -> None:
+        structlog.get_logger().info("in the loop")
+
+    asyncio.run(inform())
+    structlog.get_logger().info("after it")
+
+    assert [line["event"] for line in written()] == ["in the loop", "after it"]
+
+
+def test_a_program_that_ends_writes_what_waits() -> None:
+    program = """
+import asyncio, structlog
+from journeys_api.logging import configure_logging
+
+async def inform():
+    structlog.get_logger().info("the last words")
+
+configure_logging("info")
+asyncio.run(inform())
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+
+    assert "the last words" in ended.stderr

@@ -10,7 +10,6 @@ import logging
 import re
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -234,7 +233,8 @@ class _Lines:
 
     def __init__(self) -> None:
         self._waiting: list[str] = []
-        self._overdue_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """Which comes back for them."""
         self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
@@ -247,12 +247,11 @@ class _Lines:
 
     def write_soon(self, line: str) -> None:
         """Write this with others in a moment; at once where nobody would come back to it."""
-        now = time.monotonic()
         with self._lock:
-            if self._waiting and now < self._overdue_at:
+            if self._waiting and self._loop is not None and self._loop.is_running():
                 self._waiting.append(line)
                 return
-        # nothing waits, or it waits for a loop that is busy or has ended
+        # nothing waits, or it waits for a loop that has ended
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -261,7 +260,7 @@ class _Lines:
         self.flush()
         with self._lock:
             self._waiting.append(line)
-            self._overdue_at = now + 2 * WAIT_SECONDS
+            self._loop = loop
         loop.call_later(WAIT_SECONDS, self.flush)
 
     def flush(self) -> None:
