@@ -62,9 +62,9 @@ class Batch:
         if moves.owed:
             passed = _passed(crowd)
             for owed in moves.owed:
-                # the person goes on: what is owed belongs to the action and the visit of now
-                visit = owed.person.seq + passed[owed.person.enrollment_id] + 1
-                self.owed.append(OwedAt(owed, action.action_id, visit))
+                # they go on: what is owed belongs to the action and the visits of now
+                visits = [person.seq + passed[person.enrollment_id] + 1 for person in owed.people]
+                self.owed.append(OwedAt(owed, action.action_id, visits))
         for happened, depth in moves.happened:
             self.happened[(crowd.cohorts[0].origin.owner_id, depth)].append(happened)
         going: list[tuple[int, Cohort]] = []

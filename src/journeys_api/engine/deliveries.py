@@ -3,22 +3,25 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.engine.people import Owed
+from journeys_api.engine.people import Origin, Owed
 
 
 @dataclass(frozen=True, slots=True)
 class OwedAt:
-    """What a person is owed by one visit of one action."""
+    """What people are owed by one action."""
 
     owed: Owed
     action_id: int
-    visit: int
+    visits: Sequence[int]
+    """Each one's visit of it."""
 
 
 class _Shared(NamedTuple):
@@ -58,25 +61,30 @@ async def insert_deliveries(session: AsyncSession, owed: Sequence[OwedAt], *, no
     if not owed:
         return
     groups: dict[_Shared, int] = {}
-    numbers = [groups.setdefault(_shared(each), len(groups) + 1) for each in owed]
+    numbers: list[int] = []
+    for each in owed:
+        # people come cohort by cohort: those of one origin stand together
+        for origin, people in groupby(each.owed.people, attrgetter("origin")):
+            number = groups.setdefault(_shared(each, origin), len(groups) + 1)
+            numbers += [number for _ in people]
+    everybody = [person for each in owed for person in each.owed.people]
     own = {
-        "enrollments": _as_array(each.owed.person.enrollment_id for each in owed),
-        "visits": _as_array(each.visit for each in owed),
-        "people": _as_array(each.owed.person.subscriber_id for each in owed),
+        "enrollments": _as_array(person.enrollment_id for person in everybody),
+        "visits": _as_array(visit for each in owed for visit in each.visits),
+        "people": _as_array(person.subscriber_id for person in everybody),
         "groups": _as_array(numbers),
     }
     await session.execute(_INSERT, own | _arrays_of(groups) | {"now": now})
 
 
-def _shared(each: OwedAt) -> _Shared:
+def _shared(each: OwedAt, origin: Origin) -> _Shared:
     owed = each.owed
-    person = owed.person
     return _Shared(
-        person.owner_id,
+        origin.owner_id,
         owed.kind.value,
         each.action_id,
-        person.origin.journey_id,
-        person.list_id,
+        origin.journey_id,
+        origin.list_id,
         owed.email_id,
         orjson.dumps(owed.payload).decode() if owed.payload else "{}",
         owed.destination,

@@ -74,6 +74,18 @@ class Person(NamedTuple):
         return {"Event": cause["Event"]} if "Event" in cause else {}
 
 
+def by_event(people: Iterable[Person]) -> list[tuple[dict[str, Any], list[Person]]]:
+    """People with what a message may say of the event that let them in: all to whom none did together."""
+    without: list[Person] = []
+    found: list[tuple[dict[str, Any], list[Person]]] = []
+    for person in people:
+        if person.cause_text and (event := person.event):
+            found.append((event, [person]))
+        else:
+            without.append(person)
+    return [*found, ({}, without)] if without else found
+
+
 @dataclass(slots=True)
 class Taken:
     """Enrollments as the database tells of them: a text a column, the inside of an array, read if somebody asks."""
@@ -237,10 +249,10 @@ def wait_until(instant: datetime) -> Move:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A message that a person is owed by the action it stands at."""
+    """A message that people are owed by the action they stand at, each of them once."""
 
     kind: DeliveryKind
-    person: Person
+    people: Sequence[Person]
     email_id: int | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
     not_before: datetime | None = None

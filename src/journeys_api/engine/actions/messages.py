@@ -11,7 +11,7 @@ from journeys_api.delivery.short_messages import may_use, telephone_number
 from journeys_api.emails import service as emails
 from journeys_api.emails.content import is_fetched
 from journeys_api.emails.errors import EmailNotFound
-from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, skipped
+from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, by_event, skipped
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.engine.subjects import these
 from journeys_api.engine.windows import next_inside
@@ -42,15 +42,8 @@ async def send_email(standing: Standing, people: Sequence[Person], parameters: S
     # mails that wait for other servers hold only so many of the sender's places, however slow those are
     destination = f"fetch {standing.owner_id}" if is_fetched(email) else ""
     moves.owed = [
-        Owed(
-            DeliveryKind.MAIL,
-            person,
-            email_id=parameters.email_id,
-            payload=person.event,
-            destination=destination,
-        )
-        for person in people
-        if person.enrollment_id not in reasons
+        Owed(DeliveryKind.MAIL, mailed, email_id=parameters.email_id, payload=event, destination=destination)
+        for event, mailed in by_event(person for person in people if person.enrollment_id not in reasons)
     ]
     return moves
 
@@ -101,15 +94,8 @@ async def send_sms(standing: Standing, people: Sequence[Person], parameters: Sen
     moves = Moves(DONE, dict.fromkeys(without, otherwise))
     not_before = _window_opens(parameters, standing.now)
     moves.owed = [
-        Owed(
-            DeliveryKind.SMS,
-            person,
-            payload=person.event,
-            not_before=not_before,
-            destination=str(gateway.gateway_id),
-        )
-        for person in people
-        if person.enrollment_id not in without
+        Owed(DeliveryKind.SMS, written_to, payload=event, not_before=not_before, destination=str(gateway.gateway_id))
+        for event, written_to in by_event(person for person in people if person.enrollment_id not in without)
     ]
     return moves
 
@@ -152,6 +138,7 @@ async def call_webhook(standing: Standing, people: Sequence[Person], parameters:
     except ValueError:
         raise StepFailed("the webhook's address cannot be read") from None
     moves.owed = [
-        Owed(DeliveryKind.WEBHOOK, person, payload=person.event, destination=host.lower()) for person in people
+        Owed(DeliveryKind.WEBHOOK, told_of, payload=event, destination=host.lower())
+        for event, told_of in by_event(people)
     ]
     return moves
