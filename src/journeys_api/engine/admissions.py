@@ -77,7 +77,7 @@ class Entrant:
     """None: the journey has no published action, and whoever enters completes at once."""
     depth: int
     cause: str
-    """JSON text of `Person.cause`."""
+    """What lets the person in, as JSON text: `kind`, and for website events `Event`."""
 
 
 _LET_IN = text(

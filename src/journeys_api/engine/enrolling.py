@@ -40,7 +40,7 @@ class Candidate:
     kind: str
     depth: int
     cause: str
-    """JSON text of `Person.cause`."""
+    """What lets the person in, as JSON text: `kind`, and for website events `Event`."""
 
 
 @dataclass

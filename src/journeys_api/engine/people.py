@@ -194,7 +194,7 @@ class Crowd(Sequence[Person]):
         return list(self)[index]
 
     def halves(self) -> "tuple[Crowd, Crowd]":
-        """Two crowds of two or more people, about as large as each other where one cohort is all there is."""
+        """Two crowds of what must be two people at least: of whole cohorts, or of one cohort cut in the middle."""
         if len(self.cohorts) > 1:
             half = len(self.cohorts) // 2
             return Crowd(self.cohorts[:half]), Crowd(self.cohorts[half:])

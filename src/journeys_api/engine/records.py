@@ -59,7 +59,7 @@ GROUP BY owner_id, journey_id, list_id, depth, action_id, attempts, seq = 0, has
 async def take_people(
     session: AsyncSession, shard: int, *, journey_ids: Sequence[int], share: int, now: datetime, path: Path
 ) -> tuple[int, list[tuple[Cohort, bool]]]:
-    """Delete due timers of the journeys, at most `share` of each; how many, and their people, locked.
+    """Delete due timers of the journeys, at most `share` of each; of how many people, and these people, locked.
 
     Those who ended or got another timer meanwhile are left out. With each cohort: whether it has taken no step yet.
     """
@@ -93,15 +93,15 @@ async def take_people(
     return taken, cohorts
 
 
-async def addresses_of(session: AsyncSession, people: Sequence[Person]) -> dict[int, str]:
-    """Enrollment → the address that the person came in with."""
+async def addresses_of(session: AsyncSession, people: Sequence[Person], *, owner_id: int) -> dict[int, str]:
+    """Enrollment → the address that the person came in with, of an account's people who are locked."""
     places = "{" + ",".join(f'"{person.place}"' for person in people) + "}"
     rows = await session.execute(
         text(
             "SELECT enrollment_id, email_address FROM enrollments "
-            "WHERE ctid = ANY (CAST(CAST(:places AS text) AS tid[]))"
+            "WHERE ctid = ANY (CAST(CAST(:places AS text) AS tid[])) AND owner_id = :owner"
         ),
-        {"places": places},
+        {"places": places, "owner": owner_id},
     )
     return dict(rows.all())
 

@@ -90,7 +90,7 @@ def _noted(people: Sequence[Person], changed: set[int], otherwise: str) -> Moves
 async def subscribe(standing: Standing, people: Sequence[Person], parameters: TargetListParameters) -> Moves:
     """Subscribe the group's addresses to another list of the account."""
     target = await _list(standing, parameters.target_list_id)
-    addresses = await addresses_of(standing.session, people)
+    addresses = await addresses_of(standing.session, people, owner_id=standing.owner_id)
     came: set[str] = set()
     for depth, group in _by_depth(people).items():
         came |= await effects.subscribe_many(
