@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import logging
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from journeys_api.logging import WAIT_SECONDS, configure_logging, redact_text
+from journeys_api.logging import WAIT_SECONDS, configure_logging, gather_lines, redact_text
 
 CANARY = "Canary-4711"
 
@@ -146,50 +145,62 @@ def test_a_stderr_that_is_gone_stops_nobody(written: Any, monkeypatch: pytest.Mo
     logging.getLogger("uvicorn.error").warning("nor this")
 
 
-async def test_lines_that_only_inform_wait_for_each_other_and_keep_their_order(written: Any) -> None:
+async def test_gathered_lines_that_only_inform_wait_for_each_other_and_keep_their_order(written: Any) -> None:
     log = structlog.get_logger()
 
-    log.info("first")
-    log.info("second")
-    before = written()
-    log.warning("third")
+    with gather_lines():
+        log.info("first")
+        log.info("second")
+        before = written()
+        log.warning("third")
+        pushed = written()
 
     assert before == []
-    assert [line["event"] for line in written()] == ["first", "second", "third"]
+    assert [line["event"] for line in pushed] == ["first", "second", "third"]
 
 
-async def test_a_line_that_only_informs_is_written_soon(written: Any) -> None:
-    structlog.get_logger().info("alone")
+async def test_a_gathered_line_is_written_soon(written: Any) -> None:
     later = asyncio.Event()
-    asyncio.get_running_loop().call_later(2 * WAIT_SECONDS, later.set)
+    with gather_lines():
+        structlog.get_logger().info("alone")
+        asyncio.get_running_loop().call_later(2 * WAIT_SECONDS, later.set)
+        await later.wait()
+        lines = written()
 
-    await later.wait()
-
-    assert [line["event"] for line in written()] == ["alone"]
-
-
-def test_a_line_whose_loop_has_ended_is_not_lost(written: Any) -> None:
-    async def inform() -> None:
-        structlog.get_logger().info("in the loop")
-
-    asyncio.run(inform())
-    structlog.get_logger().info("after it")
-
-    assert [line["event"] for line in written()] == ["in the loop", "after it"]
+    assert [line["event"] for line in lines] == ["alone"]
 
 
-def test_a_program_that_ends_writes_what_waits() -> None:
-    program = """
-import asyncio, structlog
-from journeys_api.logging import configure_logging
+async def test_what_waits_at_the_end_is_written(written: Any) -> None:
+    with gather_lines():
+        structlog.get_logger().info("the last words")
 
-async def inform():
-    structlog.get_logger().info("the last words")
+    assert [line["event"] for line in written()] == ["the last words"]
 
-configure_logging("info")
-asyncio.run(inform())
-"""
 
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+async def test_a_line_of_another_thread_goes_out_at_once(written: Any) -> None:
+    with gather_lines():
+        await asyncio.to_thread(structlog.get_logger().info, "from beside")
+        lines = written()
 
-    assert "the last words" in ended.stderr
+    assert [line["event"] for line in lines] == ["from beside"]
+
+
+async def test_whoever_logs_while_a_line_is_written_stops_nobody(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the garbage collector does, in the middle of anything."""
+    stderr = sys.stderr
+
+    class Interrupted:
+        def write(self, text: str) -> None:
+            monkeypatch.setattr(sys, "stderr", stderr)
+            structlog.get_logger().warning("in between")
+            stderr.write(text)
+
+        def flush(self) -> None:
+            stderr.flush()
+
+    with gather_lines():
+        structlog.get_logger().info("waiting")
+        monkeypatch.setattr(sys, "stderr", Interrupted())
+        structlog.get_logger().warning("pushing")
+
+    assert sorted(line["event"] for line in written()) == ["in between", "pushing", "waiting"]

@@ -28,6 +28,7 @@ from journeys_api.http.parameters import Given
 from journeys_api.http.principals import Principals, find_credentials
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.lanes import PoolLane
+from journeys_api.logging import gather_lines
 from journeys_api.migrate import schema_is_current
 from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
@@ -120,7 +121,8 @@ class Application:
             self._tracking.writer.start()
             stop = asyncio.Event()
             working = asyncio.create_task(self._worker.run(stop)) if self._worker is not None else None
-            yield
+            with gather_lines():
+                yield
             stop.set()
             if working is not None:
                 await working

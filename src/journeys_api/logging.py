@@ -4,13 +4,13 @@ No secret passes: what a key calls secret is replaced, and so is what follows su
 """
 
 import asyncio
-import atexit
 import json
 import logging
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -227,41 +227,49 @@ WAIT_SECONDS = 0.01
 class _Lines:
     """The way of all lines to `sys.stderr`, as that is at the moment of writing; one that is gone stops nobody's work.
 
-    A write costs as much as a tenth of a call of the API. Where an event loop runs, lines that only inform therefore
+    A write costs as much as a tenth of a call of the API. While they are gathered, lines that only inform therefore
     share one; every other line goes out at once, after those that wait.
     """
 
     def __init__(self) -> None:
         self._waiting: list[str] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        """Which comes back for them."""
-        self._lock = threading.Lock()
+        """Which comes back for them; None: nothing is gathered."""
+        self._thread = 0
+        # entered again when the garbage collector comes by in the middle and has something to say
+        self._lock = threading.RLock()
 
     def write(self, text: str) -> None:
         """Write what waits, and this."""
         with self._lock:
-            text = "".join([*self._waiting, text])
-            self._waiting.clear()
-            if text:
-                self._put(text)
+            waiting, self._waiting = self._waiting, []
+            if waiting or text:
+                self._put("".join([*waiting, text]))
 
     def write_soon(self, line: str) -> None:
-        """Write this with others in a moment; at once where nobody would come back to it."""
-        with self._lock:
-            if self._waiting and self._loop is not None and self._loop.is_running():
-                self._waiting.append(line)
-                return
-        # nothing waits, or it waits for a loop that has ended
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        """Write this with others in a moment, if lines are gathered here; otherwise at once."""
+        loop = self._loop
+        if loop is None or threading.get_ident() != self._thread:
             self.write(line)
             return
-        self.flush()
         with self._lock:
             self._waiting.append(line)
-            self._loop = loop
-        loop.call_later(WAIT_SECONDS, self.flush)
+            is_first = len(self._waiting) == 1
+        if is_first:
+            loop.call_later(WAIT_SECONDS, self.flush)
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Gather the lines of the running event loop; the first to ask has its wish."""
+        if self._loop is not None:
+            yield
+            return
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        try:
+            yield
+        finally:
+            self._loop = None
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
@@ -277,12 +285,8 @@ class _Lines:
 
 
 _LINES = _Lines()
-atexit.register(_LINES.flush)
-
-
-def flush_log() -> None:
-    """Write what waits: for a process that ends without Python's own ending."""
-    _LINES.flush()
+gather_lines = _LINES.gathered
+"""For a server, which writes a line for every call: within it, lines of the running loop share their writes."""
 
 
 class _Stderr:

@@ -20,7 +20,7 @@ import uvicorn
 
 from journeys_api.app import Application, create_app
 from journeys_api.first_start import prepare
-from journeys_api.logging import configure_logging, flush_log
+from journeys_api.logging import configure_logging
 from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.opening import CannotStart, opened, required_url
@@ -173,10 +173,7 @@ def _run_workers(settings: Settings, listener: socket.socket, count: int, with_w
 def _worker_process(settings: Settings, listener: socket.socket, count: int, with_worker: bool) -> None:
     configure_logging(settings.log_level)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    try:
-        run_worker(settings, listener, count, with_worker)
-    finally:
-        flush_log()
+    run_worker(settings, listener, count, with_worker)
 
 
 def _end_with_the_parent() -> None:
