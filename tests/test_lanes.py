@@ -92,6 +92,23 @@ async def test_who_waits_too_long_for_a_turn_is_told(engine: AsyncEngine, monkey
     assert len(await lane.rows(BACKEND)) == 1
 
 
+async def test_whoever_gives_up_at_the_end_of_its_patience_gives_back_no_turn_that_it_never_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 0.0)
+    turns = lanes._Turns(1)
+    assert turns.taken()
+    waiting = asyncio.create_task(turns.wait())
+    await asyncio.sleep(0)
+
+    turns._end_waiting(asyncio.get_running_loop())
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    turns.give_back()
+
+    assert (turns.taken(), turns.taken()) == (True, False)
+
+
 async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:
     reason = b"SFATAL\0C57P03\0Mthe database system is starting up\0\0"
 

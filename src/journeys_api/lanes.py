@@ -6,6 +6,7 @@ sent by the driver on a connection that SQLAlchemy's own pool lends.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -84,15 +85,18 @@ class PoolLane:
             DBAPIError: as a session would, with the driver's own error as `orig`.
             sqlalchemy.exc.TimeoutError: no connection became free in time.
         """
+        patience = POOL_TIMEOUT_SECONDS
         if not self._turns.taken():
+            began = time.monotonic()
             await self._turns.wait()
+            patience -= time.monotonic() - began
         try:
-            return await self._rows_of(prepared, values)
+            return await self._rows_of(prepared, values, patience)
         finally:
             self._turns.give_back()
 
-    async def _rows_of(self, prepared: Prepared, values: dict[str, Any]) -> Sequence[Any]:
-        lent = await self._lend()
+    async def _rows_of(self, prepared: Prepared, values: dict[str, Any], patience: float) -> Sequence[Any]:
+        lent = await self._lend(patience)
         driver: Any = lent.driver_connection
         try:
             found: Sequence[Any] = await driver.fetch(prepared.sql, *prepared.arguments(values), record_class=_Row)
@@ -107,7 +111,7 @@ class PoolLane:
         finally:
             lent.close()
 
-    async def _lend(self) -> PoolProxiedConnection:
+    async def _lend(self, patience: float) -> PoolProxiedConnection:
         while True:
             pool = self._engine.sync_engine.pool
             lent = None
@@ -117,7 +121,7 @@ class PoolLane:
                     lent = pool.connect()
             if lent is None:
                 self._detours = max(0, self._detours - 1)
-                lent = await self._connected()
+                lent = await self._connected(patience)
             driver: Any = lent.driver_connection
             if not driver.is_closed():
                 return lent
@@ -125,9 +129,13 @@ class PoolLane:
             lent.invalidate()
             lent.close()
 
-    async def _connected(self) -> PoolProxiedConnection:
+    async def _connected(self, patience: float) -> PoolProxiedConnection:
         try:
-            return await self._engine.raw_connection()
+            # sessions wait in the pool, too: who has waited for a turn has not as long left as the pool would give
+            async with asyncio.timeout(patience):
+                return await self._engine.raw_connection()
+        except TimeoutError:
+            raise PoolTimeout("every connection was in use for too long") from None
         except self._engine.dialect.loaded_dbapi.Error as error:
             # no session of SQLAlchemy's stands between that would have made it one of its own
             raise DBAPIError(None, None, error, connection_invalidated=True) from error
@@ -168,7 +176,7 @@ class _Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.give_back()  # it came together with the news that its caller gives up
             raise
 
