@@ -1,5 +1,6 @@
 """Exports of journeys from the outside: submitted, written by a worker, fetched, gone in the end."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -156,7 +157,8 @@ async def test_a_file_is_sent_piece_by_piece_and_one_that_breaks_off_has_no_end(
                 await session.execute(text("DELETE FROM jobs WHERE job_id = :job"), {"job": export_id})
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        await asyncio.Event().wait()  # the client stays, and has nothing more to say
+        raise AssertionError
 
     query = f"ExportID={export_id}&download=true&APIKey={api.account.api_key}"
     scope = {"type": "http", "method": "GET", "path": "/api/v1/journey.export", "query_string": query.encode()}
@@ -171,6 +173,32 @@ async def test_a_file_is_sent_piece_by_piece_and_one_that_breaks_off_has_no_end(
     else:
         assert [piece.get("more_body", False) for piece in pieces] == [True, True, True, False]
         assert came == told
+
+
+async def test_a_client_that_has_gone_is_sent_nothing_more(api: Client, app: Application, worker: Worker) -> None:
+    await _many_journeys(api, worker)
+    assert api.account
+    export_id = (await api.ok("journey.export.submit"))["ExportID"]
+    await _work(worker)
+    sent: list[Message] = []
+    has_gone = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if message.get("body"):
+            has_gone.set()
+
+    async def receive() -> Message:
+        if not sent:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await has_gone.wait()
+        return {"type": "http.disconnect"}
+
+    query = f"ExportID={export_id}&download=true&APIKey={api.account.api_key}"
+    scope = {"type": "http", "method": "GET", "path": "/api/v1/journey.export", "query_string": query.encode()}
+    await app({**scope, "headers": [], "client": ("127.0.0.1", 1)}, receive, send)
+
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
 
 
 async def test_an_account_has_no_more_exports_waiting_than_it_may(

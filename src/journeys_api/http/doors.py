@@ -159,7 +159,10 @@ class Doors:
             outcome=outcome,
             milliseconds=round(seconds * 1000, 2),
         )
-        await _send(send, answer, as_xml=as_xml, close=close)
+        if answer.file is not None:
+            await _send_file(receive, send, answer, answer.file)
+        else:
+            await _send(send, answer, as_xml=as_xml, close=close)
 
     async def _read(self, routed: Routed, scope: Scope, body: bytes | Upload) -> tuple[str, Answer, bool]:
         """The command's name, what is answered, and whether XML was asked for."""
@@ -331,9 +334,6 @@ def _outcome(answer: Answer) -> str:
 
 
 async def _send(send: Send, answer: Answer, *, as_xml: bool, close: bool) -> None:
-    if answer.file is not None:
-        await _send_file(send, answer, answer.file)
-        return
     body, content_type = envelopes.rendered(answer, as_xml=as_xml)
     headers = _headers(answer, content_type, len(body))
     if close:
@@ -342,13 +342,29 @@ async def _send(send: Send, answer: Answer, *, as_xml: bool, close: bool) -> Non
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_file(send: Send, answer: Answer, file: Download) -> None:
+async def _send_file(receive: Receive, send: Send, answer: Answer, file: Download) -> None:
     """As fast as the client takes it. What breaks off ends the connection: the client sees that bytes are missing."""
+    gone = asyncio.create_task(_until_gone(receive))
+    try:
+        await _send_pieces(gone, send, answer, file)
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Until the client has closed the connection; all of its request was read, or has no meaning."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, file: Download) -> None:
     headers = _headers(answer, file.media_type.encode(), file.size)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     sent = 0
     try:
         async for piece in file.pieces:
+            if gone.done():
+                return
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             sent += len(piece)
     except (DBAPIError, PoolTimeout, OSError) as error:
