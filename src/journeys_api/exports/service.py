@@ -44,11 +44,10 @@ async def submit(
         "status": status,
         "with_actions": with_actions,
     }
-    job = await jobs.submit(
+    await jobs.require_room(session, owner_id=owner_id, kind=JobKind.JOURNEY_EXPORT, wanted=1)
+    return await jobs.submit(
         session, owner_id=owner_id, kind=JobKind.JOURNEY_EXPORT, parameters=parameters, total=0, now=now
     )
-    await jobs.require_room(session, owner_id=owner_id, kind=JobKind.JOURNEY_EXPORT)
-    return job
 
 
 async def get_export(session: AsyncSession, *, owner_id: int, job_id: int) -> tuple[Job, int]:

@@ -23,6 +23,7 @@ from journeys_api.jobs.errors import JobNotFound
 from journeys_api.jobs.service import require_room
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import JobKind, JobState
+from journeys_api.uploads import Upload
 
 SOURCE = "AC 2.5"
 PERMISSION = "Subscribers.Import"
@@ -124,6 +125,9 @@ async def subscribers_import_post(
     allows_private = call.settings.webhook_allow_private
     if webhook is not None and webhook.is_private and not allows_private:
         raise NotReadable("the value of ImportStatusUpdateWebhookURL cannot be read: the address is not public")
+    if isinstance(source.data, Upload):
+        # it has more lines than go in at once: nothing of it needs to be stored to know that
+        await require_room(call.session, owner_id=call.owner_id, kind=JobKind.IMPORT, wanted=1)
     job = await service.submit(
         call.session,
         owner_id=call.owner_id,
@@ -144,7 +148,7 @@ async def subscribers_import_post(
     if source.url is not None and source.is_private and not allows_private:
         raise Rejection([_UNREACHABLE.with_detail("the address is not public")])
     if job.state is JobState.PENDING:
-        await require_room(call.session, owner_id=call.owner_id, kind=JobKind.IMPORT)
+        await require_room(call.session, owner_id=call.owner_id, kind=JobKind.IMPORT, wanted=0)
     return {"ImportID": job.job_id, "ImportType": "sync" if job.state is JobState.COMPLETED else "async"}
 
 

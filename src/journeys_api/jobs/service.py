@@ -20,7 +20,7 @@ from journeys_api.trigger_events import wake
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600))
 """How long a job rests after each turn in a row that failed; then it has failed itself."""
 MOST_OPEN = 100
-"""Jobs of a kind that an account may have waiting: each keeps a file of up to its command's limit."""
+"""Jobs of a kind that an account may have waiting: an import keeps its file meanwhile, and each takes its turns."""
 OPEN_RETRY_SECONDS = 60
 """When somebody who has as many may ask again."""
 
@@ -48,13 +48,18 @@ async def submit(
     return job
 
 
-async def require_room(session: AsyncSession, *, owner_id: int, kind: JobKind) -> None:
-    """Called when a job was written: see to it that its account has no more of its kind waiting than it may have.
+async def require_room(session: AsyncSession, *, owner_id: int, kind: JobKind, wanted: int) -> None:
+    """See to it that an account has no more jobs of a kind waiting than it may have.
+
+    Calls that run at the same time do not see each other's jobs, and may pass the limit by as many as they are.
+
+    Args:
+        wanted: how many more are to fit: 1 before a job is written, 0 when it was.
 
     Raises:
-        TooManyRequests: it has; the caller's transaction, and the job with it, is to be undone.
+        TooManyRequests: they do not; the caller's transaction is to be undone.
     """
-    if await queries.count_open(session, owner_id=owner_id, kind=kind, most=MOST_OPEN + 1) > MOST_OPEN:
+    if await queries.count_open(session, owner_id=owner_id, kind=kind, most=MOST_OPEN + 1) + wanted > MOST_OPEN:
         raise TooManyRequests(OPEN_RETRY_SECONDS)
 
 
