@@ -53,6 +53,7 @@ bench: bench-api bench-peers
 	$(BIN)/python benchmarks/random_picks.py
 	$(BIN)/python benchmarks/plots.py
 	$(BIN)/python benchmarks/mail_delivery.py
+	$(BIN)/python benchmarks/worker_memory.py
 
 # Some two hours more, with 30 GB of disk free under TMPDIR and smtp-sink on the machine.
 bench-full: bench
