@@ -81,7 +81,11 @@ class RingStorage(Storage, MovingWindowSupport):
         return self.hit(key, limit, expiry, amount)[0]
 
     def hit(self, key: str, limit: int, expiry: int, amount: int = 1) -> tuple[bool, float, int]:
-        """`acquire_entry`, and `get_moving_window` as it stands then, for little more than either."""
+        """`acquire_entry`, and `get_moving_window` as it stands then, for little more than either.
+
+        Returns:
+            Whether the hits were counted; when the oldest in the window was made; how many there are.
+        """
         with self._lock:
             now = self._clock()
             self._forget_idle(now, expiry)

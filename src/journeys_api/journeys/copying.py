@@ -102,9 +102,9 @@ async def clone_journeys(
 
 
 def _suffixed(name: str, suffix: str) -> str:
-    """What is too long loses the end of the name, so that the suffix still tells copies apart."""
+    """What is too long loses the end of the name first, so that the suffix still tells copies apart."""
     room = max(0, LONGEST_NAME - len(suffix) - 1)
-    return f"{name[:room]} {suffix}"[:LONGEST_NAME]
+    return f"{name[:room]} {suffix}".strip()[:LONGEST_NAME]
 
 
 async def _clone(
