@@ -1,10 +1,10 @@
 """Request bodies as they arrive: short ones into memory, long ones onto the disk, none beyond its limit or time."""
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.types import Message, Receive, Scope
 
+from journeys_api.http.deadlines import Deadline
 from journeys_api.http.parameters import MOST_IN_MEMORY, header
 from journeys_api.uploads import Upload
 
@@ -110,8 +110,7 @@ async def _receive(
         raise BodyTooLarge
     size = 0
     try:
-        async with asyncio.timeout(seconds) as deadline:
-            began = deadline.when() or 0.0
+        with Deadline(seconds) as deadline:
             while True:
                 message: Message = await receive()
                 if message["type"] == "http.disconnect":
@@ -123,6 +122,7 @@ async def _receive(
                 take(chunk)
                 if not message.get("more_body", False):
                     return
-                deadline.reschedule(began + seconds * (size // MOST_IN_MEMORY))
+                if size // MOST_IN_MEMORY > (size - len(chunk)) // MOST_IN_MEMORY:
+                    deadline.put_off(seconds)
     except TimeoutError:
         raise BodyTooSlow from None
