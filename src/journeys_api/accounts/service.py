@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import delete, func, select, text
@@ -57,10 +58,16 @@ async def credential_changes(lane: Lane) -> int:
     return await queries.credential_changes(lane)
 
 
+@lru_cache(maxsize=1000)
+def _granted(permissions: tuple[str, ...]) -> frozenset[str]:
+    """A group's permissions: thousands of remembered callers share one set."""
+    return frozenset(permissions)
+
+
 def _principal(holder: queries.Holder) -> Principal:
     if holder.is_administrator:
         return Principal("admin", administrator_id=holder.administrator_id)
-    return Principal("user", user_id=holder.user_id, permissions=frozenset(holder.permissions))
+    return Principal("user", user_id=holder.user_id, permissions=_granted(tuple(holder.permissions)))
 
 
 async def ensure_default_group(session: AsyncSession, *, now: datetime) -> UserGroup:

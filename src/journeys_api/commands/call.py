@@ -26,7 +26,7 @@ class Download:
     pieces: AsyncIterator[bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Who a credential speaks for."""
 

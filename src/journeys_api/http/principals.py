@@ -130,7 +130,7 @@ class Principals:
         return [principal for principal in found if principal is not None]
 
     async def _remember(self, kind: str, secret: str, *, client_address: str, now: datetime) -> Principal | None:
-        place = (kind, blake2b(secret.encode(), key=self._own_pepper).digest(), client_address)
+        place = (kind, blake2b(secret.encode(), key=self._own_pepper, digest_size=24).digest(), client_address)
         if place in self._remembered:
             if time.monotonic() >= self._believed_until:
                 await self._ask_for_changes()
