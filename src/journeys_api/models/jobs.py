@@ -37,6 +37,8 @@ class Job(Base):
         Index("ix_jobs_next_turn_at", "next_turn_at", postgresql_where=text("state IN ('pending', 'running')")),
         Index("ix_jobs_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("ix_jobs_owner_id", "owner_id", "kind"),
+        # how many an account has waiting, however many it has had
+        Index("ix_jobs_open", "owner_id", "kind", postgresql_where=text("state IN ('pending', 'running')")),
     )
 
     job_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
