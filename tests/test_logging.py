@@ -177,6 +177,21 @@ async def test_what_waits_at_the_end_is_written(written: Any) -> None:
     assert [line["event"] for line in written()] == ["the last words"]
 
 
+def test_a_loop_that_ended_without_a_word_keeps_nobody_waiting(written: Any) -> None:
+    gathering = gather_lines()
+
+    async def inform() -> None:
+        gathering.__enter__()
+        structlog.get_logger().info("in the loop")
+
+    asyncio.run(inform())
+    structlog.get_logger().info("after it")
+    lines = written()
+    gathering.__exit__(None, None, None)
+
+    assert [line["event"] for line in lines] == ["in the loop", "after it"]
+
+
 async def test_a_line_of_another_thread_goes_out_at_once(written: Any) -> None:
     with gather_lines():
         await asyncio.to_thread(structlog.get_logger().info, "from beside")

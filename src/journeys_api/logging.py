@@ -249,7 +249,7 @@ class _Lines:
     def write_soon(self, line: str) -> None:
         """Write this with others in a moment, if lines are gathered here; otherwise at once."""
         loop = self._loop
-        if loop is None or threading.get_ident() != self._thread:
+        if loop is None or not loop.is_running() or threading.get_ident() != self._thread:
             self.write(line)
             return
         with self._lock:
