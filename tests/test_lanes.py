@@ -92,20 +92,24 @@ async def test_who_waits_too_long_for_a_turn_is_told(engine: AsyncEngine, monkey
     assert len(await lane.rows(BACKEND)) == 1
 
 
-async def test_whoever_gives_up_at_the_end_of_its_patience_gives_back_no_turn_that_it_never_had(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("is_given", [False, True])
+async def test_whoever_gives_up_gives_back_what_it_was_given_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, *, is_given: bool
 ) -> None:
-    monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 0.0)
+    monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 30.0 if is_given else 0.0)
     turns = lanes._Turns(1)
     assert turns.taken()
     waiting = asyncio.create_task(turns.wait())
     await asyncio.sleep(0)
 
-    turns._end_waiting(asyncio.get_running_loop())
-    waiting.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
-    turns.give_back()
+    if is_given:
+        turns.give_back()  # and the caller gives up before it has heard of that
+        waiting.cancel()
+    (ended,) = await asyncio.gather(waiting, return_exceptions=True)
+    if not is_given:
+        turns.give_back()
 
+    assert isinstance(ended, asyncio.CancelledError if is_given else TimeoutError)
     assert (turns.taken(), turns.taken()) == (True, False)
 
 

@@ -22,6 +22,9 @@ from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from journeys_api.db import JSON_DIALECT, POOL_TIMEOUT_SECONDS
+from journeys_api.deadlines import Deadline
+
+_TOO_LONG = "every connection was in use for too long"
 
 
 class Prepared:
@@ -88,7 +91,10 @@ class PoolLane:
         patience = POOL_TIMEOUT_SECONDS
         if not self._turns.taken():
             began = time.monotonic()
-            await self._turns.wait()
+            try:
+                await self._turns.wait()
+            except TimeoutError:
+                raise PoolTimeout(_TOO_LONG) from None
             patience -= time.monotonic() - began
         try:
             return await self._rows_of(prepared, values, patience)
@@ -132,10 +138,10 @@ class PoolLane:
     async def _connected(self, patience: float) -> PoolProxiedConnection:
         try:
             # sessions wait in the pool, too: who has waited for a turn has not as long left as the pool would give
-            async with asyncio.timeout(patience):
+            with Deadline(patience):
                 return await self._engine.raw_connection()
         except TimeoutError:
-            raise PoolTimeout("every connection was in use for too long") from None
+            raise PoolTimeout(_TOO_LONG) from None
         except self._engine.dialect.loaded_dbapi.Error as error:
             # no session of SQLAlchemy's stands between that would have made it one of its own
             raise DBAPIError(None, None, error, connection_invalidated=True) from error
@@ -146,15 +152,11 @@ class PoolLane:
 
 
 class _Turns:
-    """Lets some in at a time, the others in their order, and nobody wait longer than for a connection.
-
-    A semaphore under a timeout would do, but costs five times as much: here one timer looks after all who wait.
-    """
+    """Lets some in at a time, the others in their order, and nobody wait longer than for a connection."""
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
-        self._is_watched = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     def taken(self) -> bool:
         """Take a turn, if there is one."""
@@ -167,41 +169,26 @@ class _Turns:
         """Wait for a turn, and take it.
 
         Raises:
-            sqlalchemy.exc.TimeoutError: none came in time.
+            TimeoutError: none came in time.
         """
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((loop.time() + POOL_TIMEOUT_SECONDS, turn))
-        self._watch(loop)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
+            with Deadline(POOL_TIMEOUT_SECONDS):
+                await turn
+        except (asyncio.CancelledError, TimeoutError):
+            if turn.done() and not turn.cancelled():
                 self.give_back()  # it came together with the news that its caller gives up
             raise
 
     def give_back(self) -> None:
         """Let the next one in."""
         while self._waiting:
-            _, turn = self._waiting.popleft()
+            turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
         self._room += 1
-
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Come back when the first of those who wait has waited long enough."""
-        if not self._is_watched and self._waiting:
-            self._is_watched = True
-            loop.call_at(self._waiting[0][0], self._end_waiting, loop)
-
-    def _end_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_watched = False
-        while self._waiting and self._waiting[0][0] <= loop.time():
-            _, turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(PoolTimeout("every connection was in use for too long"))
-        self._watch(loop)
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from starlette.types import Message, Receive, Scope
 
-from journeys_api.http.deadlines import Deadline
+from journeys_api.deadlines import Deadline
 from journeys_api.http.parameters import MOST_IN_MEMORY, header
 from journeys_api.uploads import Upload
 

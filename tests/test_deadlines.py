@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from journeys_api.http.deadlines import Deadline
+from journeys_api.deadlines import Deadline
 
 
 async def test_each_block_ends_at_its_own_deadline() -> None:
