@@ -18,7 +18,10 @@ from tests.subscribers.people import LARGEST_ID, create, get, limit_subscribers,
 
 ANN = "Ann@example.com"
 SALE = {"conversion-id": "order-1", "conversion-name": "Order", "conversion-value": "19.90"}
-NO_AMOUNTS = ("a lot", "-1", -0.01, "1,50", "NaN", "Infinity", "1e400", 10**10 + 1, 2**63, [1], {"a": 1}, True)
+NO_AMOUNTS: tuple[object, ...] = (
+    *("a lot", "-1", -0.01, "1,50", "NaN", "Infinity", "1e400", 10**10 + 1, 2**63, [1], {"a": 1}, True),
+    *("1_000", "\u0661\u0662", "\uff11", "1e2", "+5", "0x10", "1.5.0", ".", "10000000000.01", "9" * 5000),
+)
 Told = tuple[str, int, dict[str, Any]]
 
 

@@ -1,7 +1,8 @@
 """What an event of a website is: its kind, its name, and what its properties say of the tracking itself."""
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from journeys_api.criteria.events import KINDS, property_text, property_value
@@ -13,6 +14,8 @@ _TRUE = ("1", "true", "yes", "on")
 MOST_CENTS = 10**12
 """More is no amount that one conversion brings; of as much, millions have room in a sum of cents."""
 LONGEST_CURRENCY = 20
+# Decimal alone would read `1_000` and the digits of every script, too
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 def kind_of(event: str) -> WebsiteEventKind:
@@ -37,13 +40,11 @@ def text_of(properties: Mapping[str, Any], name: str) -> str:
 
 def amount_cents(properties: Mapping[str, Any]) -> int | None:
     """What a conversion brought, in hundredths of its currency; None: its value is no amount that can be counted."""
-    try:
-        value = Decimal(text_of(properties, "conversion-value").strip())
-    except InvalidOperation:
+    written = text_of(properties, "conversion-value").strip()
+    if not _AMOUNT.fullmatch(written):
         return None
-    if not value.is_finite() or not 0 <= value <= MOST_CENTS // 100:
-        return None
-    return int((value * 100).to_integral_value())
+    value = Decimal(written)
+    return int((value * 100).to_integral_value()) if value <= MOST_CENTS // 100 else None
 
 
 def currency_of(properties: Mapping[str, Any]) -> str:
