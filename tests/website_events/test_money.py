@@ -130,6 +130,22 @@ async def test_without_a_message_a_conversion_is_kept_and_starts_journeys(shop: 
     assert await shop.work.ends(more) == await shop.work.ends(converted) == []
 
 
+async def test_a_sale_of_nothing_is_a_hit_of_nothing(shop: Shop) -> None:
+    any_hit = await running(shop.api, WAIT, Trigger="RevenueHit", Trigger_Value=0)
+    of_a_cent = await running(shop.api, WAIT, Trigger="RevenueHit", Trigger_Value="0.01")
+    assert shop.api.account
+    await shop.api.ok("user.update", UserID=shop.api.account.user_id, Currency="EUR")
+
+    await shop.buy(1, "5", properties={"conversion-currency": "USD"})
+    await shop.work.move()
+    assert await shop.work.ends(any_hit) == []
+    await shop.buy(2, "0.00")
+    await shop.work.move()
+
+    assert await shop.work.ends(any_hit) == [("active", None)]
+    assert await shop.work.ends(of_a_cent) == []
+
+
 async def test_the_mark_of_a_link_counts_before_what_was_opened_last(shop: Shop, email_id: int) -> None:
     other = await running(
         shop.api,

@@ -99,7 +99,7 @@ async def keep(session: AsyncSession, visit: Visit, events: Sequence[Noted], *, 
         conversions = [noted for noted in new if noted.kind is WebsiteEventKind.CONVERSION]
         cents = await _count(session, visit, visit.visitor, conversions, now)
         told = [noted for noted in new if not noted.is_silent]
-        happened = [each for noted in told for each in _happened(visit.visitor, noted, cents.get(id(noted), 0))]
+        happened = [each for noted in told for each in _happened(visit.visitor, noted, cents.get(id(noted)))]
         await record(session, happened, owner_id=visit.owner_id, now=now)
     return len(new)
 
@@ -120,11 +120,16 @@ def _row(visit: Visit, noted: Noted, now: datetime) -> dict[str, Any]:
     }
 
 
-def _happened(visitor: Subscriber, noted: Noted, cents: int) -> list[Happened]:
+def _happened(visitor: Subscriber, noted: Noted, cents: int | None) -> list[Happened]:
+    """What journeys are told of an event.
+
+    Args:
+        cents: what it brought; None: it is no hit. A sale of nothing is one of 0.
+    """
     payload = {"Event": {"name": noted.name, "Property": noted.kept_properties}}
     kind = f"{TRIGGERS}{noted.kind.value}"
     found = [Happened(kind, visitor.list_id, visitor.subscriber_id, 0, payload)]
-    if cents:
+    if cents is not None:
         hit = {**payload, "revenue_cents": cents}
         found.append(Happened(REVENUE_HIT, visitor.list_id, visitor.subscriber_id, 0, hit))
     return found
@@ -140,9 +145,9 @@ async def _count(
     first = next(filter(is_currency, named), "")
     own = await accounts.currency_of(session, owner_id=visit.owner_id, named=first)
     cents = {
-        id(noted): amount_cents(noted.properties) or 0
+        id(noted): amount
         for noted, currency in zip(conversions, named, strict=True)
-        if currency in ("", own)
+        if currency in ("", own) and (amount := amount_cents(noted.properties)) is not None
     }
     message_id = await _message(session, visit, visitor, now)
     if message_id is not None:
