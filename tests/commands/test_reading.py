@@ -76,6 +76,8 @@ REFUSED: list[tuple[Callable[[Any], Any], Any]] = [
     *((reading.ip, value) for value in ("1.2.3", "1.2.3.4/24", "01.2.3.4", "localhost", "1.2.3.4 ", [])),
     *((reading.array_of_any, value) for value in ("x", "{}", '"x"', "[1", "[NaN]", {"a": 1}, {}, 7, True)),
     *((reading.array_of_any, value) for value in (["\x00"], [{"a\x00": 1}], '["\\u0000"]')),
+    (reading.array, '[{"a":["\\u0000"]}]'),
+    (reading.mapping, '{"a\\u0000":1}'),
     *((reading.object_of_any, value) for value in ("x", "[1", '{"a":1,"a":2}', '{"a":1,"A":2}', 7, {"a": "\x00"})),
     *((reading.members, value) for value in ([[]], [{}], {}, "[1", "\x00")),
     *((reading.ids, value) for value in ("1,x", "1 2", "-1", [1.5], [True], str(LARGEST + 1))),

@@ -11,6 +11,7 @@ from tests.conftest import Client, Maker
 from tests.world import World, make_world
 
 ODD: list[Any] = ["\x00", "9" * 5000, {"a": ["\x00"]}, [["x"] * 3] * 3, 2**63, "[[1]]", -1.5, "é" * 300]
+ODD += ['{"a":"\\u0000"}', '["\\u0000"]', {"a": '{"b":"\\u0000"}'}]
 FEW = 3
 """How many of them a command gets whose every success hashes a password."""
 

@@ -1,5 +1,6 @@
 """Imports from the outside: what goes in, what is told of the rest."""
 
+import json
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -90,6 +91,14 @@ async def test_a_broken_line_is_told_by_its_number_and_the_rest_goes_in(imports:
     assert job["FailedData"].splitlines()[0] == "Line 3: not an email address"
     totals = job["TotalSubscribers"], job["TotalImported"], job["TotalDuplicates"], job["TotalFailed"]
     assert totals == (8, 2, 0, 6)
+
+
+async def test_a_source_that_is_json_text_may_have_nul_in_a_line(imports: Imports) -> None:
+    given = imports.parameters("ada@example.com\nbob\x00@example.com")
+
+    await imports.api.ok("subscribers.import.post", **{**given, "ImportFrom": json.dumps(given["ImportFrom"])})
+
+    assert await imports.addresses() == ["ada@example.com"]
 
 
 async def test_a_quotation_mark_that_is_never_closed_costs_its_own_line(imports: Imports) -> None:

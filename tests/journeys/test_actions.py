@@ -122,6 +122,8 @@ async def test_flat_parameters_win_over_nested_ones(api: Client) -> None:
         ({"Action": "SendEmail", "CC": [{"Email": {"a": 1}}]}, "Actions[1].CC.0.Email"),
         ({"Action": "SendEmail", "EmailID": "-1"}, "Actions[1].EmailID"),
         ({"Action": "Webhook", "WebhookBody": "no json"}, "Actions[1].WebhookBody"),
+        ({"Action": "Webhook", "WebhookBody": '{"a":"\\u0000"}'}, "Actions[1].WebhookBody"),
+        ({"Action": "Webhook", "WebhookHeaders": '{"\\u0000":"b"}'}, "Actions[1].WebhookHeaders"),
         ({"Action": "Decision", "Actions": {"Maybe": [{"Action": "Debug"}]}}, "Actions[1].Actions.Maybe"),
         ({"Action": "Debug", "Actions": {"True": [{"Action": "Debug"}]}}, "Actions[1].Actions.True"),
         ({"Action": "Debug", "ActionID": "abc"}, "Actions[1].ActionID"),

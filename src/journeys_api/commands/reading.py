@@ -87,13 +87,25 @@ def truth(value: Any) -> bool:
     return scalar_text(value).lower() in _TRUE
 
 
+def from_json(document: str) -> Any:
+    """The value of a JSON text that stands for an array or object. NUL in its texts is not looked for."""
+    try:
+        return strict_json.loads(document)
+    except NotReadable:
+        raise Unreadable from None
+
+
+def _unpacked(value: Any) -> Any:
+    """The value itself; of a JSON text, what it says, in which nobody has looked for NUL yet."""
+    if isinstance(value, str):
+        value = from_json(value)
+        refuse_nul(value)
+    return value
+
+
 def array(value: Any) -> list[Any]:
     """A list; also a JSON text of one, and a map of digits only, as sparse PHP array names make it."""
-    if isinstance(value, str):
-        try:
-            value = strict_json.loads(value)
-        except NotReadable:
-            raise Unreadable from None
+    value = _unpacked(value)
     if isinstance(value, dict) and value and all(_DIGITS.fullmatch(key) for key in value):
         value = [value[key] for key in sorted(value, key=int)]
     if not isinstance(value, list):
@@ -103,11 +115,7 @@ def array(value: Any) -> list[Any]:
 
 def mapping(value: Any) -> dict[str, Any]:
     """An object; also a JSON text of one. An empty list is an empty object: PHP knows no difference."""
-    if isinstance(value, str):
-        try:
-            value = strict_json.loads(value)
-        except NotReadable:
-            raise Unreadable from None
+    value = _unpacked(value)
     if value == []:
         return {}
     if isinstance(value, list):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from journeys_api.commands.reading import Reader, Unreadable, comma_members, flag, mapping, scalar_text
+from journeys_api.commands.reading import Reader, Unreadable, comma_members, flag, from_json, mapping, scalar_text
 from journeys_api.commands.registry import Reading
 from journeys_api.delivery.web_urls import UrlRefused, parse_url
 from journeys_api.errors import NotReadable
@@ -52,7 +52,8 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def _object(value: Any) -> dict[str, Any]:
-    return {fold(name): member for name, member in mapping(value).items()}
+    given = from_json(value) if isinstance(value, str) else value
+    return {fold(name): member for name, member in mapping(given).items()}
 
 
 def _webhook(value: Any) -> Webhook:
