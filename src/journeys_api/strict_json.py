@@ -37,8 +37,11 @@ def folded(mapping: dict[str, Any]) -> dict[str, Any]:
     return {fold(name): value for name, value in mapping.items()}
 
 
-def loads(document: bytes | str) -> Any:
+def loads(document: bytes | str, *, is_free: bool = False) -> Any:
     """Parse and check a JSON document.
+
+    Args:
+        is_free: whether it is the inside of a free-form map.
 
     Raises:
         NotReadable: not UTF-8, not JSON, NaN or Infinity, a repeated name, a lone surrogate, deeper than 128, more than
@@ -56,7 +59,7 @@ def loads(document: bytes | str) -> Any:
         raise NotReadable(f"nested deeper than {MAX_DEPTH}") from None
     except ValueError:
         raise NotReadable("not valid JSON") from None
-    check(tree)
+    check(tree, is_free=is_free)
     return tree
 
 

@@ -98,6 +98,12 @@ async def test_a_field_keeps_what_it_is_made_with(api: Client) -> None:
     assert {key: row[key] for key in expected} == expected
 
 
+async def test_meta_keeps_its_spelling_as_json_text_too(api: Client) -> None:
+    row = await _create(api, await make_list(api), Meta='{"a":1,"A":{"b":2,"B":3}}')
+
+    assert row["Meta"] == {"a": 1, "A": {"b": 2, "B": 3}}
+
+
 @pytest.mark.parametrize(
     ("parameters", "codes"),
     [

@@ -144,6 +144,15 @@ async def test_an_unreadable_value_is_refused_naming_its_place(action: Any, plac
     assert await api.ok("journey.get", JourneyID=journey_id) == before
 
 
+@pytest.mark.parametrize("name", ["WebhookBody", "WebhookHeaders"])
+async def test_a_free_form_map_keeps_its_spelling_as_json_text_too(name: str, api: Client, door: str) -> None:
+    saved = await actions_of(
+        api.at(door), await a_journey(api), {"Action": "Webhook", name: '{"id":"1","ID":"2","in":{"a":3,"A":4}}'}
+    )
+
+    assert saved[0]["ActionParameters"][name] == {"id": "1", "ID": "2", "in": {"a": 3, "A": 4}}
+
+
 async def test_an_action_that_comes_with_its_id_is_updated_in_place(api: Client) -> None:
     journey_id = await a_journey(api)
     first, second = await actions_of(

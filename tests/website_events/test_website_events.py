@@ -409,11 +409,19 @@ async def test_odd_properties_are_kept(app: Application, api: Client) -> None:
     properties = {"a": 2**63, "A": -1.5e300, "": None, "ü": [[{"x": []}]], "b": False, "p" * 255: "x" * 60000}
 
     await api.ok("event.track", ListID=list_id, Event="x", Email=ANN, Properties=properties)
-    await api.ok("event.track", ListID=list_id, Event="x", Email=ANN, Properties=json.dumps({"c": 1}))
+    await api.ok("event.track", ListID=list_id, Event="x", Email=ANN, Properties=json.dumps({"c": 1, "C": 2}))
 
-    (_, who, payload), _ = await told(app, api)
+    (_, who, payload), (_, _, of_a_text) = await told(app, api)
     assert who == subscriber_id
     assert payload["Event"]["Property"] == {**properties, "eventName": "x"}
+    assert of_a_text["Event"]["Property"] == {"c": 1, "C": 2, "eventName": "x"}
+
+
+async def test_identify_properties_are_named_without_case(app: Application, api: Client) -> None:
+    for given in ({"City": 1, "city": 2}, '{"City":1,"city":2}'):
+        answer = await api.call("event.track", Event="identify", UUID="v", Email=ANN, IdentifyProperties=given)
+        assert answer.json()["ErrorCode"] == 100000
+    assert await kept(app, api) == []
 
 
 async def test_names_of_properties_are_listed_in_order(api: Client, door: str) -> None:

@@ -87,18 +87,18 @@ def truth(value: Any) -> bool:
     return scalar_text(value).lower() in _TRUE
 
 
-def from_json(document: str) -> Any:
+def from_json(document: str, *, is_free: bool = False) -> Any:
     """The value of a JSON text that stands for an array or object. NUL in its texts is not looked for."""
     try:
-        return strict_json.loads(document)
+        return strict_json.loads(document, is_free=is_free)
     except NotReadable:
         raise Unreadable from None
 
 
-def _unpacked(value: Any) -> Any:
+def _unpacked(value: Any, *, is_free: bool = False) -> Any:
     """The value itself; of a JSON text, what it says, in which nobody has looked for NUL yet."""
     if isinstance(value, str):
-        value = from_json(value)
+        value = from_json(value, is_free=is_free)
         refuse_nul(value)
     return value
 
@@ -113,9 +113,13 @@ def array(value: Any) -> list[Any]:
     return value
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    """An object; also a JSON text of one. An empty list is an empty object: PHP knows no difference."""
-    value = _unpacked(value)
+def mapping(value: Any, *, is_free: bool = False) -> dict[str, Any]:
+    """An object; also a JSON text of one. An empty list is an empty object: PHP knows no difference.
+
+    Args:
+        is_free: whether the names belong to the caller, so that two may differ by case only (`strict_json.FREE_FORM`).
+    """
+    value = _unpacked(value, is_free=is_free)
     if value == []:
         return {}
     if isinstance(value, list):

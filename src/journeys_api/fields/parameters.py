@@ -52,7 +52,7 @@ def _years(value: Any) -> str:
 
 
 def _meta(value: Any) -> dict[str, Any]:
-    given = readers.mapping(value)
+    given = readers.mapping(value, is_free=True)
     try:
         orjson.dumps(given)
     except TypeError:

@@ -87,7 +87,7 @@ def _rules(value: Any) -> list[Any]:
 
 
 def _free_form(value: Any) -> dict[str, Any]:
-    return mapping(value)
+    return mapping(value, is_free=True)
 
 
 def _number(least: int, most: int) -> Any:

@@ -35,9 +35,9 @@ from journeys_api.website_events.keeping import Noted
 from journeys_api.website_events.reading import (
     LONGEST_NAME,
     MOST_BYTES,
-    bounded_properties,
     conversion_problems,
     event_name,
+    event_properties,
 )
 
 MOST_EVENTS = 20
@@ -195,7 +195,7 @@ def _event(given: Any, place: str) -> Noted:
     name = _read(event_name, given.get("event"), f"{place}.event")
     if not name:
         raise NotAReport(f"{place}.event: missing")
-    properties = _read(bounded_properties, given.get("properties") or {}, f"{place}.properties")
+    properties = _read(event_properties, given.get("properties") or {}, f"{place}.properties")
     for problem in conversion_problems(name, properties):
         raise NotAReport(f"{place}.properties.{problem.name}: {problem.detail or 'missing'}")
     return Noted(name, properties, event_id)

@@ -22,7 +22,7 @@ from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import WebsiteEventKind
 from journeys_api.website_events import service
 from journeys_api.website_events.kinds import kind_of, text_of
-from journeys_api.website_events.reading import bounded_properties, conversion_problems, event_name
+from journeys_api.website_events.reading import conversion_problems, event_name, event_properties, identify_properties
 from journeys_api.website_events.service import Tracked
 
 _CONVERSION = {"conversion-id": 8, "conversion-name": 9, "conversion-value": 10}
@@ -72,7 +72,7 @@ def _check(reading: Reading) -> None:
         Param(
             "Properties",
             "properties",
-            bounded_properties,
+            event_properties,
             default={},
             doc="Of the event: at most 100, in 64 KiB. `isTest`: nothing is kept; `isSilent`: no journey is told. "
             "A conversion needs `conversion-id`, `conversion-name` and `conversion-value`, an amount of money in all, "
@@ -81,7 +81,7 @@ def _check(reading: Reading) -> None:
         Param(
             "IdentifyProperties",
             "identify_properties",
-            bounded_properties,
+            identify_properties,
             default={},
             doc="Custom values by merge-tag alias or `CustomField<ID>`, of an identify event or a new address",
         ),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from journeys_api.commands.reading import Reader, Unreadable, bounded_text, mapping
@@ -13,8 +14,8 @@ MOST_PROPERTIES = 100
 LONGEST_NAME = 255
 
 
-def _properties(value: Any) -> dict[str, Any]:
-    read = mapping(value)
+def _properties(value: Any, *, is_free: bool) -> dict[str, Any]:
+    read = mapping(value, is_free=is_free)
     if len(read) > MOST_PROPERTIES or any(len(name) > LONGEST_NAME for name in read):
         raise Unreadable
     if len(json.dumps(read, ensure_ascii=False, separators=(",", ":")).encode()) > MOST_BYTES:
@@ -22,7 +23,10 @@ def _properties(value: Any) -> dict[str, Any]:
     return read
 
 
-bounded_properties = Reader(_properties, {"type": "object", "maxProperties": MOST_PROPERTIES})
+_SCHEMA = {"type": "object", "maxProperties": MOST_PROPERTIES}
+event_properties = Reader(partial(_properties, is_free=True), _SCHEMA)
+identify_properties = Reader(partial(_properties, is_free=False), _SCHEMA)
+"""By names of fields, which are compared without case."""
 event_name = bounded_text(LONGEST_NAME)
 
 
