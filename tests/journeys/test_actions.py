@@ -73,6 +73,12 @@ async def test_names_are_read_in_any_case_and_answered_canonical(api: Client) ->
     assert saved[0]["ActionParameters"] == {"EmailID": 123, "From": {"Name": "S", "Email": "s@example.com"}}
 
 
+async def test_days_may_be_an_array_with_gaps(api: Client) -> None:
+    saved = await actions_of(api, await a_journey(api), {"Action": "Wait", "AllowedDays": {"0": "Fri", "2": "mon"}})
+
+    assert saved[0]["ActionParameters"] == {"AllowedDays": ["mon", "fri"]}
+
+
 async def test_what_get_answers_may_be_sent_back(api: Client) -> None:
     journey_id = await a_journey(api)
     await actions_of(

@@ -167,6 +167,26 @@ async def test_several_journeys_are_deleted_and_others_skipped(api: Client, make
     assert len((await other.ok("journey.list"))["Journeys"]) == 1
 
 
+async def test_what_is_no_id_among_journeys_to_delete_is_skipped(api: Client) -> None:
+    first, second = [await a_journey(api) for _ in range(2)]
+
+    await api.ok("journeys.delete", Journeys=[{"a": second}, [second], None, True, "\u0661", f" {first}"])
+    await api.ok("journeys.delete", Journeys=[[second]])
+
+    assert [row["JourneyID"] for row in (await api.ok("journey.list"))["Journeys"]] == [str(second)]
+
+
+async def test_indexes_of_journeys_to_delete_may_have_gaps(api: Client) -> None:
+    assert api.account
+    first, second, third = [await a_journey(api) for _ in range(3)]
+    form = {"Command": "journeys.delete", "APIKey": api.account.api_key, "Journeys[0]": first, "Journeys[2]": third}
+
+    answer = await api.http.post("/api.php", data={name: str(value) for name, value in form.items()})
+
+    assert answer.json() == {"Success": True, "ErrorCode": 0, "ErrorText": ""}
+    assert [row["JourneyID"] for row in (await api.ok("journey.list"))["Journeys"]] == [str(second)]
+
+
 async def test_deleting_several_needs_a_permission_of_its_own(make: Maker) -> None:
     api = await make.client(permissions=["Campaign.Create"])
     journey_id = await a_journey(api)

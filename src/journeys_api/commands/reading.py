@@ -130,13 +130,28 @@ def mapping(value: Any, *, is_free: bool = False) -> dict[str, Any]:
     return value
 
 
+def _members(value: Any) -> list[Any]:
+    """The members of a comma list as they stand; an array (or its JSON text) is taken as its members."""
+    if isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip().startswith("[")):
+        return array(value)
+    return scalar_text(value).split(",")
+
+
 def comma_members(value: Any) -> list[str]:
-    """The members of a comma list, trimmed, empty ones dropped; an array (or its JSON text) is taken as its members."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = array(value)
-    if isinstance(value, list):
-        return [member for member in (scalar_text(item).strip() for item in value if item is not None) if member]
-    return [member for member in (part.strip() for part in scalar_text(value).split(",")) if member]
+    """The members of a comma list or array as trimmed texts, empty ones dropped."""
+    texts = (scalar_text(member).strip() for member in _members(value) if member is not None)
+    return [member for member in texts if member]
+
+
+def id_members(value: Any) -> list[int]:
+    """Those members of a comma list or array that are ids; others are skipped."""
+    found = []
+    for member in _members(value):
+        try:
+            found.append(whole(member.strip() if isinstance(member, str) else member))
+        except Unreadable:
+            continue
+    return found
 
 
 def _ids(value: Any) -> list[int]:
@@ -144,8 +159,7 @@ def _ids(value: Any) -> list[int]:
 
 
 def _known_ids(value: Any) -> list[int]:
-    digits = [member for member in comma_members(value) if _DIGITS.fullmatch(member)]
-    read = [number_read for number_read in map(int, digits) if 1 <= number_read <= MAX_ID]
+    read = [member for member in id_members(value) if member]
     if not read:
         raise Unreadable
     return read

@@ -3,7 +3,7 @@
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
-from journeys_api.commands.reading import MAX_ID, Reader, comma_members
+from journeys_api.commands.reading import Reader, id_members
 from journeys_api.commands.registry import (
     HUNDRED_A_MINUTE,
     Envelope,
@@ -239,18 +239,12 @@ async def journey_delete(call: Call, *, journey_id: int) -> Body:
     return {"JourneyID": journey_id}
 
 
-def _journey_ids(value: Any) -> list[int]:
-    """Members that are ids; others cannot be reported and are skipped (rulings 3)."""
-    digits = (member for member in comma_members(value) if member.isascii() and member.isdigit())
-    # Python refuses to make a number of thousands of digits
-    return [int(member) for member in digits if len(member) < 20 and int(member) <= MAX_ID]
-
-
 @command(
     "journeys.delete",
     permission="Campaign.Delete",
     params=[
-        Param("Journeys", "journey_ids", Reader(_journey_ids, {"type": "string"}), missing=1, refers_to="journey",
+        # members that are no ids cannot be reported and are skipped (rulings 3)
+        Param("Journeys", "journey_ids", Reader(id_members, {"type": "string"}), missing=1, refers_to="journey",
               doc="Comma-separated journey IDs to delete"),
     ],
     refusals=[missing(1, "Journeys")],
