@@ -19,6 +19,7 @@ from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.engine import admissions, queues, records
 from journeys_api.engine.admissions import Entrant, Refused
 from journeys_api.engine.frequency import TOO_OFTEN, too_often
+from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.matching import PULLED, Matcher
 from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
@@ -51,19 +52,24 @@ class Admission:
     refused: list[Refused] = field(default_factory=list)
 
 
-async def enroll_events(session: AsyncSession, *, shard: int, limit: int, turns: dict[int, int], now: datetime) -> int:
+async def enroll_events(
+    session: AsyncSession, *, shard: int, limit: int, turns: dict[int, int], claimed: Claimed, now: datetime
+) -> int:
     """Take one batch of a shard's events, a share of each account that has some; how many. 0: there are none.
 
     The caller holds the shard.
 
     Args:
         turns: shard → the account served last; the next batch begins behind it.
+        claimed: learns which event a batch of one has taken, for when it fails.
     """
     most = min(limit, queues.MOST_ACCOUNTS)
     owner_ids = await queues.accounts_in_turn(session, shard, after=turns.get(shard, 0), limit=most)
     if not owner_ids:
         return 0
     events = await queues.take_events(session, shard, owner_ids=owner_ids, share=max(1, limit // len(owner_ids)))
+    if limit == 1 and events:
+        claimed.owner_id, claimed.event_id = events[0].owner_id, events[0].event_id
     for event in events:
         if event.kind == EXIT:
             await records.exit_journeys(

@@ -1,6 +1,6 @@
 """Setting aside what breaks every batch that it is in, so that the others go on."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,55 +14,64 @@ log = structlog.get_logger()
 PUT_OFF = timedelta(minutes=15)
 
 
-async def set_event_aside(session: AsyncSession, shard: int, *, turns: Mapping[int, int], now: datetime) -> bool:
-    """Take the shard's next event off the queue and keep it as a refusal of no journey; whether there was one.
+@dataclass
+class Claimed:
+    """What a batch of one has taken: once it has failed, this is what it failed with. 0: nothing yet."""
 
-    It is the oldest of the account whose turn it is, which a batch of one has just failed with.
+    owner_id: int = 0
+    event_id: int = 0
+    journey_id: int = 0
+    enrollment_id: int = 0
+    """0 with a journey: whoever is next in it. The journey is at fault for all who stand in it."""
+
+
+async def set_event_aside(session: AsyncSession, shard: int, claimed: Claimed, *, now: datetime) -> None:
+    """Take the event off the queue and keep it as a refusal of no journey, unless another engine has done so.
+
+    The caller holds the shard.
     """
-    owner_ids = await queues.accounts_in_turn(session, shard, after=turns.get(shard, 0), limit=1)
-    if not owner_ids:
-        return False
     row = (
         await session.execute(
             text(
-                "WITH gone AS (DELETE FROM trigger_events WHERE shard = :shard AND owner_id = :owner AND event_id = "
-                "(SELECT min(event_id) FROM trigger_events WHERE shard = :shard AND owner_id = :owner) RETURNING *) "
+                "WITH gone AS (DELETE FROM trigger_events "
+                "WHERE shard = :shard AND owner_id = :owner AND event_id = :event RETURNING *) "
                 "INSERT INTO enrollment_refusals "
                 "(owner_id, journey_id, list_id, subscriber_id, kind, reason, refused_at) "
                 "SELECT owner_id, 0, list_id, subscriber_id, kind, 'the event cannot be processed', :now FROM gone "
                 "RETURNING refusal_id, owner_id"
             ),
-            {"shard": shard, "owner": owner_ids[0], "now": now},
+            {"shard": shard, "owner": claimed.owner_id, "event": claimed.event_id, "now": now},
         )
     ).one_or_none()
     if row is not None:
         log.error("event_set_aside", refusal_id=row.refusal_id, owner_id=row.owner_id)
-    return row is not None
 
 
-async def put_timer_off(session: AsyncSession, shard: int, *, turns: Mapping[int, int], now: datetime) -> bool:
-    """Put off the timer that is next in the shard's round (six times, then its person fails); whether there was one.
+async def put_timer_off(session: AsyncSession, shard: int, claimed: Claimed, *, now: datetime) -> None:
+    """Put off the timer (six times, then its person fails), unless another engine has done so.
 
     Its journey goes to the end of the round, also when nobody in it is due: the others are not put off for it. The
-    turns of accounts do not matter: timers have their own round.
+    caller holds the shard.
     """
-    journeys = await queues.due_journeys(session, shard, now=now, limit=1)
-    if not journeys:
-        return False
-    row = (
-        await session.execute(_PUT_OFF, {"shard": shard, "journey": journeys[0], "now": now, "later": now + PUT_OFF})
-    ).first()
-    await queues.settle_round(session, shard, journey_ids=journeys, now=now)
+    parameters = {"shard": shard, "journey": claimed.journey_id, "enrollment": claimed.enrollment_id, "now": now}
+    # before its people, as by a batch that takes them; whoever has it is changing the journey
+    if (await session.execute(_TAKE_JOURNEY, parameters)).first() is None:
+        return
+    row = (await session.execute(_PUT_OFF, {**parameters, "later": now + PUT_OFF})).first()
+    await queues.settle_round(session, shard, journey_ids=[claimed.journey_id], now=now)
     if row is not None:
         log.error("timer_put_off", enrollment_id=row.enrollment_id, owner_id=row.owner_id)
-    return True
 
 
+_TAKE_JOURNEY = text(
+    "SELECT 1 FROM runnable_journeys WHERE shard = :shard AND journey_id = :journey FOR UPDATE SKIP LOCKED"
+)
 _PUT_OFF = text(
     """
 WITH next AS MATERIALIZED (
     SELECT owner_id, enrollment_id, due_at FROM timers
-    WHERE shard = :shard AND journey_id = :journey AND due_at <= :now ORDER BY due_at LIMIT 1
+    WHERE shard = :shard AND journey_id = :journey AND due_at <= :now
+    AND CAST(:enrollment AS bigint) IN (0, enrollment_id) ORDER BY due_at LIMIT 1
 ), person AS (
     UPDATE enrollments e SET attempts = e.attempts + 1,
         state = CASE WHEN e.attempts >= 5 THEN 'failed' ELSE e.state END,

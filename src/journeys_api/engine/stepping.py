@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.engine import actions, deliveries, queues, records
 from journeys_api.engine.batches import Batch
 from journeys_api.engine.flows import Flow, FlowAction, Flows
+from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
@@ -34,15 +35,22 @@ MOST_JOURNEYS = 64
 """How many journeys share a batch."""
 
 
-async def step_people(session: AsyncSession, *, shard: int, limit: int, now: datetime, flows: Flows) -> int:
+async def step_people(
+    session: AsyncSession, *, shard: int, limit: int, now: datetime, flows: Flows, claimed: Claimed
+) -> int:
     """Take one batch of a shard's due people; how many timers were taken. 0: nobody is due.
 
     The caller holds the shard.
+
+    Args:
+        claimed: learns whom a batch of one has taken, for when it fails.
     """
     # a batch of one is of one journey: it is to find out whom a failure is about
     due = await queues.due_journeys(session, shard, now=now, limit=min(limit, MOST_JOURNEYS))
     if not due:
         return 0
+    if limit == 1:
+        claimed.journey_id = due[0]
     enabled = await _enabled_flows(session, due, flows)
     if len(enabled) < len(due):
         await queues.leave_round(session, shard, await _not_enabled(session, due))
@@ -53,6 +61,8 @@ async def step_people(session: AsyncSession, *, shard: int, limit: int, now: dat
     taken, cohorts = await records.take_people(
         session, shard, journey_ids=list(enabled), share=share, now=now, path=batch.start
     )
+    if limit == 1 and cohorts:
+        claimed.enrollment_id = cohorts[0][0].people[0].enrollment_id
     if cohorts:
         await _walk(session, batch, cohorts)
         await _write(session, batch)

@@ -14,6 +14,7 @@ from journeys_api.engine import isolation, queues
 from journeys_api.engine.beats import Beats
 from journeys_api.engine.enrolling import enroll_events
 from journeys_api.engine.flows import Flows
+from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.jobs import do_journey_jobs
 from journeys_api.engine.partitions import make_months
 from journeys_api.engine.pulls import pull_due
@@ -30,8 +31,10 @@ LONGEST_SLEEP = timedelta(seconds=1)
 """Notices may be lost: this is how often the queues are looked at without one."""
 
 
-Work = Callable[[AsyncSession, int, int, datetime], Awaitable[int]]
-"""Session, shard, limit, instant → how much there was."""
+Work = Callable[[AsyncSession, int, int, Claimed, datetime], Awaitable[int]]
+"""Session, shard, limit, what a batch of one has taken, instant → how much there was."""
+SetAside = Callable[..., Awaitable[None]]
+"""Session, shard, what was taken, `now`: sees to what broke its batch."""
 
 
 class Engine:
@@ -58,47 +61,47 @@ class Engine:
 
     async def enroll(self, shard: int) -> int:
         """One batch of events of a shard, as `turn`."""
-        events = await self._batch(shard, self._enroll, EVENTS_A_BATCH)
+        events = await self._batch(shard, self._enroll, EVENTS_A_BATCH, isolation.set_event_aside)
         self.enrolled_events += events
         return events
 
     async def step(self, shard: int) -> int:
         """One batch of people of a shard, as `turn`."""
-        people = await self._batch(shard, self._step, PEOPLE_A_BATCH)
+        people = await self._batch(shard, self._step, PEOPLE_A_BATCH, isolation.put_timer_off)
         self.taken_timers += people
         return people
 
-    async def _enroll(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
-        return await enroll_events(session, shard=shard, limit=limit, turns=self._turns, now=now)
+    async def _enroll(self, session: AsyncSession, shard: int, limit: int, claimed: Claimed, now: datetime) -> int:
+        return await enroll_events(session, shard=shard, limit=limit, turns=self._turns, claimed=claimed, now=now)
 
-    async def _step(self, session: AsyncSession, shard: int, limit: int, now: datetime) -> int:
-        return await step_people(session, shard=shard, limit=limit, now=now, flows=self._flows)
+    async def _step(self, session: AsyncSession, shard: int, limit: int, claimed: Claimed, now: datetime) -> int:
+        return await step_people(session, shard=shard, limit=limit, flows=self._flows, claimed=claimed, now=now)
 
-    async def _batch(self, shard: int, work: Work, limit: int) -> int:
+    async def _batch(self, shard: int, work: Work, limit: int, set_aside: SetAside) -> int:
         try:
-            return await self._one(shard, work, limit)
+            return await self._one(shard, work, limit, Claimed())
         except Exception as error:
             if is_passing(error):
                 raise
             log.exception("batch_failed", shard=shard, work=work.__name__)
         # what breaks the batch is found by taking it one by one; it is set aside, and the others go on
+        claimed = Claimed()
         try:
-            return await self._one(shard, work, 1)
+            return await self._one(shard, work, 1, claimed)
         except Exception as error:
-            if is_passing(error):
-                raise
-            async with self._sessions.begin() as session:
-                now = await self._clock.now(session)
-                aside = isolation.set_event_aside if work == self._enroll else isolation.put_timer_off
-                if not await aside(session, shard, turns=self._turns, now=now):
-                    raise  # it is nobody's fault: the loop waits before it tries again
-            return 1
+            if is_passing(error) or claimed == Claimed():
+                raise  # it is nobody's fault: the loop waits before it tries again
+        async with self._sessions.begin() as session:
+            # whoever has the shard by now meets the same
+            if await queues.try_shard(session, shard):
+                await set_aside(session, shard, claimed, now=await self._clock.now(session))
+        return 1
 
-    async def _one(self, shard: int, work: Work, limit: int) -> int:
+    async def _one(self, shard: int, work: Work, limit: int, claimed: Claimed) -> int:
         async with self._sessions.begin() as session:
             if not await queues.try_shard(session, shard):
                 return 0
-            return await work(session, shard, limit, await self._clock.now(session))
+            return await work(session, shard, limit, claimed, await self._clock.now(session))
 
     async def chores(self) -> int:
         """Work that belongs to no shard: pulls, journeys' jobs, counters, tables of months; how much there was."""
