@@ -1,5 +1,6 @@
 """Fixtures: a real PostgreSQL, one database a test process, accounts of their own for every test, both doors."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -15,7 +16,8 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.accounts import service as accounts
 from journeys_api.accounts.credentials import hash_password
@@ -207,6 +209,14 @@ async def http(app: Application) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://journeys.test") as client:
         yield client
+
+
+async def until_one_waits_for(session: AsyncSession) -> None:
+    """Come back when another connection waits for what this transaction holds."""
+    waiting = text("SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))")
+    async with asyncio.timeout(30):
+        while not await session.scalar(waiting):  # noqa: ASYNC110 (the database tells nobody)
+            await asyncio.sleep(0.01)
 
 
 class Maker:

@@ -166,10 +166,10 @@ async def test_what_is_refused_is_told_why_and_counted(api: Client, http: httpx.
     assert await day(api, webhook) == (5, 5, 0)
     assert await day(api, leaving) == (1, 1, 0)
 
-    await api.ok("lists.delete", Lists=str(list_id))
-    assert await refused(webhook["URL"], json={"email": "ada@example.com"}) == (404, [4])
     await api.ok("user.webhook.delete", WebhookID=webhook["WebhookID"])
     assert await refused(webhook["URL"], json={"email": "ada@example.com"}) == (404, [3])
+    await api.ok("lists.delete", Lists=str(list_id))
+    assert await refused(leaving["URL"], json={"email": "ada@example.com"}) == (404, [3])
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])

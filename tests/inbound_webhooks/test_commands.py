@@ -1,12 +1,16 @@
 """`user.webhook.*` at both doors."""
 
+import asyncio
 import re
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.conftest import Client, Maker
+from journeys_api.app import Application
+from journeys_api.lists import service as lists
+from tests.conftest import Client, Maker, until_one_waits_for
 
 HASHED_ID = re.compile(r"[0-9a-f]{4}(-[0-9a-f]{4}){7}")
 READ = ("user.webhook.get", "user.webhook.delete", "user.webhook.stats")
@@ -60,13 +64,53 @@ async def test_a_webhook_is_made_read_changed_and_deleted(api: Client, door: str
     }
     assert changed["Webhook"] == {**expected, "RelListName": "Other"}
     assert (await api.ok("user.webhook.list"))["Webhooks"] == [{**expected, "RelListName": "Other"}]
-    await api.ok("lists.delete", Lists=str(other_id))
-    [orphan] = (await api.ok("user.webhook.list", IncludeStats=True))["Webhooks"]
-    assert (orphan["RelListName"], orphan["ReceivedRequestsStats"]) == ("", {})
 
     await api.ok("user.webhook.delete", WebhookID=made["WebhookID"])
     assert await api.codes("user.webhook.get", WebhookID=made["WebhookID"]) == [2]
     assert (await api.ok("user.webhook.list"))["Webhooks"] == []
+
+
+async def test_a_webhook_goes_with_its_list_and_with_no_other(api: Client, make: Maker) -> None:
+    stranger = await make.client()
+    doomed, kept, theirs = await a_list(api), await a_list(api), await a_list(stranger)
+    gone, stays = await a_webhook(api, doomed), await a_webhook(api, kept)
+    foreign = await a_webhook(stranger, theirs)
+
+    await api.ok("lists.delete", Lists=[doomed, theirs])
+
+    assert await api.codes("user.webhook.get", WebhookID=gone["WebhookID"]) == [2]
+    assert [each["WebhookID"] for each in (await api.ok("user.webhook.list"))["Webhooks"]] == [stays["WebhookID"]]
+    assert (await stranger.ok("user.webhook.get", WebhookID=foreign["WebhookID"]))["Webhook"] == foreign
+
+
+@pytest.mark.parametrize("command", ["user.webhook.create", "user.webhook.update"])
+async def test_no_webhook_is_bound_to_a_list_that_is_being_deleted(app: Application, api: Client, command: str) -> None:
+    assert api.account
+    doomed = await a_list(api)
+    own = {"WebhookID": (await a_webhook(api, await a_list(api)))["WebhookID"]} if command.endswith("update") else {}
+    given = {**own, "Name": "Shop", "RelListID": doomed, "Event": "Subscription"}
+
+    async with app.sessions.begin() as session:
+        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed])
+        binding = asyncio.create_task(api.codes(command, **given))
+        await until_one_waits_for(session)
+
+    assert await binding == [7 if own else 5]
+
+
+async def test_a_call_that_meets_the_deletion_of_its_list_is_told_so(
+    app: Application, api: Client, http: httpx.AsyncClient
+) -> None:
+    assert api.account
+    doomed = await a_list(api)
+    webhook = await a_webhook(api, doomed)
+
+    async with app.sessions.begin() as session:
+        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed])
+        calling = asyncio.create_task(http.post(webhook["URL"], json={"email": "ada@example.com"}))
+        await until_one_waits_for(session)
+
+    assert ((await calling).status_code, [each["Code"] for each in (await calling).json()["Errors"]]) == (404, [4])
 
 
 async def test_codes_of_create(api: Client, make: Maker, door: str) -> None:

@@ -1,11 +1,13 @@
 """`list.get`, `lists.get` and `lists.delete`."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from journeys_api.app import Application
+from journeys_api.lists import service as lists
 from journeys_api.models import (
     BounceType,
     CustomField,
@@ -18,7 +20,7 @@ from journeys_api.models import (
     SuppressionSource,
     Tag,
 )
-from tests.conftest import Client, Maker
+from tests.conftest import Client, Maker, until_one_waits_for
 from tests.lists.rows import LARGEST_ID, NOW, count, insert, make_list, make_people, owner_of, refused, unreadable
 
 
@@ -196,6 +198,32 @@ async def test_a_list_goes_with_all_that_is_its_own(app: Application, api: Clien
     ]
     assert left == [1, 1, 1, 1, 2, 1, 1]
     assert await refused(api, "list.get", ListID=doomed) == [1]
+
+
+LINKS = ("OptOutSubscribeTo", "OptOutUnsubscribeFrom", "OptInSubscribeTo", "OptInUnsubscribeFrom")
+
+
+async def test_other_lists_forget_that_they_lead_to_a_deleted_one(api: Client) -> None:
+    doomed, kept, leading = await make_list(api), await make_list(api), await make_list(api)
+    for link in LINKS:
+        await api.ok("list.update", SubscriberListID=leading, **{link: doomed})
+    await api.ok("list.update", SubscriberListID=leading, OptInSubscribeTo=kept)
+
+    await api.ok("lists.delete", Lists=doomed)
+
+    found = (await api.ok("list.get", ListID=leading))["List"]
+    assert [int(found[link]) for link in LINKS] == [0, 0, kept, 0]
+
+
+async def test_no_list_leads_to_one_that_is_being_deleted(app: Application, api: Client) -> None:
+    doomed, leading = await make_list(api), await make_list(api)
+
+    async with app.sessions.begin() as session:
+        await lists.delete_lists(session, owner_id=owner_of(api).user_id, list_ids=[doomed])
+        linking = asyncio.create_task(refused(api, "list.update", SubscriberListID=leading, OptOutSubscribeTo=doomed))
+        await until_one_waits_for(session)
+
+    assert await linking == [25]
 
 
 async def test_another_accounts_list_is_not_deleted(app: Application, api: Client, make: Maker) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,9 +16,9 @@ def owned_webhooks(owner_id: int) -> Select[InboundWebhook]:
 
 
 def named_webhooks(owner_id: int) -> Select[InboundWebhook, str]:
-    """The account's webhooks by id, each with its list's name; empty when the list is gone."""
-    statement = owned_webhooks(owner_id).add_columns(func.coalesce(SubscriberList.name, ""))
-    return statement.outerjoin(
+    """The account's webhooks by id, each with its list's name."""
+    statement = owned_webhooks(owner_id).add_columns(SubscriberList.name)
+    return statement.join(
         SubscriberList,
         (SubscriberList.owner_id == InboundWebhook.owner_id) & (SubscriberList.list_id == InboundWebhook.list_id),
     ).order_by(InboundWebhook.webhook_id)
@@ -37,10 +37,24 @@ async def lock_and_count(session: AsyncSession, *, owner_id: int) -> int:
 
 
 async def count_call(session: AsyncSession, webhook: InboundWebhook, *, has_failed: bool, on: date) -> None:
-    """Count one call of a webhook. Last in its transaction: calls of the same webhook wait here for each other."""
+    """Count one call of a webhook; of one that was deleted meanwhile nothing is counted.
+
+    Last in its transaction: calls of the same webhook wait here for each other.
+    """
     failed = int(has_failed)
-    counting = insert(InboundWebhookDay).values(
-        webhook_id=webhook.webhook_id, owner_id=webhook.owner_id, counted_on=on, received_count=1, failed_count=failed
+    one_call = (
+        select(
+            InboundWebhook.webhook_id,
+            InboundWebhook.owner_id,
+            literal(on, InboundWebhookDay.counted_on.type),
+            literal(1, InboundWebhookDay.received_count.type),
+            literal(failed, InboundWebhookDay.failed_count.type),
+        )
+        .where(InboundWebhook.webhook_id == webhook.webhook_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    counting = insert(InboundWebhookDay).from_select(
+        ["webhook_id", "owner_id", "counted_on", "received_count", "failed_count"], one_call
     )
     await session.execute(
         counting.on_conflict_do_update(

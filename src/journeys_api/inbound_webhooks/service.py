@@ -51,7 +51,7 @@ async def create_webhook(
         ListNotFound: the list is not the account's.
         TooManyWebhooks: the account has `MOST_WEBHOOKS`.
     """
-    await lists.get_list(session, owner_id=owner_id, list_id=binding.list_id)
+    await lists.get_list(session, owner_id=owner_id, list_id=binding.list_id, for_update=True)
     if await queries.lock_and_count(session, owner_id=owner_id) >= MOST_WEBHOOKS:
         raise TooManyWebhooks
     made = InboundWebhook(
@@ -79,11 +79,13 @@ async def update_webhook(
         WebhookNotFound: no such webhook in this account.
         ListNotFound: the list is not the account's.
     """
+    await get_webhook(session, owner_id=owner_id, webhook_id=webhook_id)
+    # list before webhook, as whoever deletes the list takes them
+    bound = await lists.get_list(session, owner_id=owner_id, list_id=binding.list_id, for_update=True)
     statement = queries.owned_webhooks(owner_id).where(InboundWebhook.webhook_id == webhook_id)
-    found = await session.scalar(statement.with_for_update())
+    found = await session.scalar(statement.with_for_update().execution_options(populate_existing=True))
     if found is None:
         raise WebhookNotFound
-    bound = await lists.get_list(session, owner_id=owner_id, list_id=binding.list_id)
     found.name, found.list_id, found.event = binding.name, binding.list_id, binding.event
     found.leaves_all_lists, found.updated_at = binding.leaves_all_lists, now
     await session.flush()

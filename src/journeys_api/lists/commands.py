@@ -339,10 +339,11 @@ async def lists_get(
     example={"Lists": "123,456"},
 )
 async def lists_delete(call: Call, *, list_ids: list[int]) -> Body:
-    """Remove lists with their subscribers, segments, custom fields, tags and suppressed addresses.
+    """Remove lists with their subscribers, segments, custom fields, tags, suppressed addresses and inbound webhooks.
 
-    Members that are no ids, or not the account's lists, are skipped (as `journeys.delete` does); a list of ids without
-    a single id is answered with 1.
+    Other lists that lead to a removed one (`OptOutSubscribeTo` and its like) lead nowhere from then on. Members that
+    are no ids, or not the account's lists, are skipped (as `journeys.delete` does); a list of ids without a single id
+    is answered with 1.
     """
     await service.delete_lists(call.session, owner_id=call.owner_id, list_ids=list_ids)
     return {}

@@ -3,7 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, any_, delete, func, literal, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Update,
+    any_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
@@ -23,6 +37,9 @@ from journeys_api.models import (
     UserGroup,
     WebsiteEvent,
 )
+
+LINKS = ("opt_out_subscribe_to", "opt_out_unsubscribe_from", "opt_in_subscribe_to", "opt_in_unsubscribe_from")
+"""Columns that name another list; 0: none."""
 
 
 def owned_lists(owner_id: int) -> Select[SubscriberList]:
@@ -75,9 +92,10 @@ async def clear_phone_fields(session: AsyncSession, *, owner_id: int, field_ids:
     await session.execute(statement.values(phone_field_id=0).execution_options(synchronize_session=False))
 
 
-async def known_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> set[int]:
-    """Which of the ids are lists of the account."""
+async def lock_known_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> set[int]:
+    """Which of the ids are lists of the account; none of those is deleted before the transaction ends."""
     statement = owned_lists(owner_id).where(SubscriberList.list_id == _array(list_ids))
+    statement = statement.order_by(SubscriberList.list_id).with_for_update(read=True, key_share=True)
     return set(await session.scalars(statement.with_only_columns(SubscriberList.list_id)))
 
 
@@ -220,7 +238,17 @@ async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequen
         delete(Segment).where(Segment.owner_id == owner_id, Segment.list_id == doomed),
         delete(CustomField).where(CustomField.owner_id == owner_id, CustomField.list_id == doomed),
         delete(Suppression).where(Suppression.owner_id == owner_id, Suppression.list_id == doomed),
+        # last of all: to these lists somebody may still come, who would wait for us
+        _unlinking(owner_id, doomed),
         delete(SubscriberList).where(SubscriberList.owner_id == owner_id, SubscriberList.list_id == doomed),
     ):
         # nothing of these rows is in the session; the default would fetch the key of every deleted subscriber
         await session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _unlinking(owner_id: int, doomed: ColumnElement[Any]) -> Update:
+    links = [getattr(SubscriberList, name) for name in LINKS]
+    leading_there = update(SubscriberList).where(
+        SubscriberList.owner_id == owner_id, or_(*(link == doomed for link in links))
+    )
+    return leading_there.values({link: case((link == doomed, 0), else_=link) for link in links})

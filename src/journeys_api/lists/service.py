@@ -19,8 +19,6 @@ from journeys_api.models import ContentType, Email, OptInMode, SubscriberList
 
 MOST_LISTS = 10_000
 """A page of lists never holds more, even when all are asked for: the answer would be tens of megabytes."""
-LINKS = ("opt_out_subscribe_to", "opt_out_unsubscribe_from", "opt_in_subscribe_to", "opt_in_unsubscribe_from")
-"""Columns that name another list."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +197,8 @@ async def _check_references(session: AsyncSession, *, owner_id: int, list_id: in
         and not await queries.email_exists(session, owner_id=owner_id, email_id=email_id)
     ):
         raise ConfirmationEmailNotFound
-    linked = {linked for column in LINKS if isinstance(linked := changes.columns.get(column), int) and linked}
-    if linked and linked != await queries.known_lists(session, owner_id=owner_id, list_ids=sorted(linked)):
+    linked = {linked for column in queries.LINKS if isinstance(linked := changes.columns.get(column), int) and linked}
+    if linked and linked != await queries.lock_known_lists(session, owner_id=owner_id, list_ids=sorted(linked)):
         raise LinkedListNotFound
 
 
@@ -254,12 +252,12 @@ async def page_of_lists(
 
 
 async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> None:
-    """Remove lists with their subscribers, segments, fields, tags and suppressed addresses; ids that are not the
-    account's are skipped.
+    """Remove lists with their subscribers, segments, fields, tags, suppressed addresses and inbound webhooks; ids that
+    are not the account's are skipped.
 
     The values of global fields stay, because they belong to the address, and the confirmation email stays, because
-    other lists may send it. What still names a removed list names nothing from then on: ids are never used again. No
-    trigger event comes of it: nobody unsubscribed and no tag was taken off.
+    other lists may send it. Other lists forget that they lead to a removed one. Journeys that name it name nothing from
+    then on: ids are never used again. No trigger event comes of it: nobody unsubscribed and no tag was taken off.
     """
     found = await queries.lists_for_deletion(session, owner_id=owner_id, list_ids=list_ids)
     if found:

@@ -24,12 +24,12 @@ class InboundWebhook(Base):
         one_of("event", InboundEvent),
         Index("uq_inbound_webhooks_id_hash", "id_hash", unique=True),
         Index("ix_inbound_webhooks_owner_id", "owner_id", "webhook_id"),
+        Index("ix_inbound_webhooks_list_id", "list_id"),
     )
 
     webhook_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("users.user_id", ondelete="CASCADE"))
-    list_id: Mapped[int]
-    """No foreign key: an address that is in use outlives its list, and may be bound to another."""
+    list_id: Mapped[int] = mapped_column(ForeignKey("lists.list_id", ondelete="CASCADE"))
     name: Mapped[str]
     event: Mapped[InboundEvent] = mapped_column(kept_as_text(InboundEvent))
     leaves_all_lists: Mapped[bool] = mapped_column(server_default=text("false"))
