@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -319,6 +320,12 @@ def create_key(
     ip: Annotated[str | None, typer.Option(help="The only address that may use the key.")] = None,
 ) -> None:
     """Make an API key for an account and print it; it cannot be shown again."""
+
+    if ip is not None:
+        try:
+            ip = str(ip_address(ip))
+        except ValueError as error:
+            raise Refused(f"{ip} is no IP address") from error
 
     async def create(session: AsyncSession, settings: Settings) -> str:
         owner_id = await session.scalar(select(User.user_id).where(func.lower(User.username) == user.lower()))

@@ -4,7 +4,7 @@ A noun records the event in the transaction that changed the subscriber; the eng
 nothing that happened is forgotten, and nothing that was rolled back starts anything.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -141,18 +141,3 @@ def recording(kind: str, people: Select[int, int, int], *, owner_id: int, now: d
 async def wake(session: AsyncSession) -> None:
     """Tell workers, when this transaction commits, that there is something to do."""
     await session.execute(text(f"NOTIFY {CHANNEL}"))
-
-
-async def record_tagging(
-    session: AsyncSession,
-    kind: str,
-    pairs: Collection[tuple[int, int]],
-    *,
-    owner_id: int,
-    list_id: int,
-    now: datetime,
-    depth: int = 0,
-) -> None:
-    """Write down that (tag, subscriber) pairs were set or removed (`Tag`, `UnTag`)."""
-    events = [Happened(kind, list_id, subscriber_id, tag_id) for tag_id, subscriber_id in pairs]
-    await record(session, events, owner_id=owner_id, now=now, depth=depth)

@@ -21,7 +21,8 @@ from tests.end_to_end.shop import Shop
 from tests.end_to_end.stage import FAREWELL, WELCOME, arrive, count_mails, set_stage, take_leave
 from tests.end_to_end.visits import APART, Visits
 
-pytestmark = pytest.mark.process
+# how long it takes is asked for: JOURNEYS_TEST_PEOPLE
+pytestmark = [pytest.mark.process, pytest.mark.timeout(0)]
 SEED = os.environ.get("JOURNEYS_TEST_SEED", "4")
 
 

@@ -123,7 +123,9 @@ def test_an_administrator_and_keys_are_made_beside_the_running_server(one_server
     administrator = succeeded(start, "user", "create", "--admin", *person, **there)
     key = succeeded(start, "key", "create", "--user", "demo", **there).strip()
     answer = one_server.get("/api.php?Command=journey.list", APIKey=key)
+    nowhere = refused(start, "key", "create", "--user", "demo", "--ip", "banana", **there)
 
+    assert "banana is no IP address" in nowhere
     assert administrator == "Administrator 1 created.\n"
     assert json.loads(answer.body)["Success"] is True
     assert one_server.is_ready()

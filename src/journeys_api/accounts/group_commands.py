@@ -2,7 +2,7 @@
 
 from journeys_api.accounts import groups, wire
 from journeys_api.accounts.errors import GroupHoldsUsers, GroupNotFound, LastGroup
-from journeys_api.accounts.group_fields import OURS, OUTLIVE_UPDATE, group_params, judge, value_refusals
+from journeys_api.accounts.group_fields import OURS, OUTLIVE_UPDATE, group_params, judge, judge_and_name, value_refusals
 from journeys_api.accounts.groups import GroupSettings
 from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import identifier, ids
@@ -25,7 +25,7 @@ GROUP_ID = Param("UserGroupID", "group_id", identifier, missing=20, invalid=20, 
     example={"GroupName": "Premium Users", "Permissions": "Campaign.Create,List.Create,Lists.Get", "LimitLists": 50},
     answer={"UserGroupID": 5},
 )
-async def usergroup_create(call: Call, *, settings: GroupSettings, updated_fields: list[str]) -> Body:
+async def usergroup_create(call: Call, *, settings: GroupSettings) -> Body:
     """Make a group. Only GroupName is needed; the vendor demands nine more settings, which are optional here.
 
     Without `Permissions` the group's users may call only what needs none; `*` is everything. Limits that are not given
@@ -48,7 +48,7 @@ async def usergroup_create(call: Call, *, settings: GroupSettings, updated_field
     source="AC 2.2",
     example={"UserGroupID": 1, "GroupName": "Premium Plus Users", "LimitLists": 100},
 )
-async def usergroup_update(call: Call, *, group_id: int, settings: GroupSettings, updated_fields: list[str]) -> Body:
+async def usergroup_update(call: Call, *, group_id: int, settings: GroupSettings) -> Body:
     """Write a group anew: optional settings that are not sent are emptied, as the vendor does.
 
     Kept when not sent: what the vendor demands or keeps (limits, theme, URL, forced links, `Options`,
@@ -70,7 +70,7 @@ async def usergroup_update(call: Call, *, group_id: int, settings: GroupSettings
         *value_refusals(),
     ],
     errors={GroupNotFound: 21},
-    check=judge,
+    check=judge_and_name,
     changes_principals=True,
     title="Patch a User Group",
     source="AC 2.2",
@@ -125,7 +125,7 @@ def _names_some(reading: Reading) -> None:
             5,
             "Cannot delete a user group that holds users",
             409,
-            source="ours: AC 9, 23; the vendor's screens refuse it, its API has no code",
+            source="ours: the vendor's screens refuse it, its API has no code",
         ),
     ],
     errors={LastGroup: 4, GroupHoldsUsers: 5},

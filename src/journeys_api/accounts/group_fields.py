@@ -277,6 +277,11 @@ def judge(reading: Reading) -> None:
     if error_field is not None:
         raise Rejection(reading.refusals, {"ErrorField": error_field})
     reading["settings"] = GroupSettings(columns, attributes)
+
+
+def judge_and_name(reading: Reading) -> None:
+    """`judge`, and the names of the settings that were sent."""
+    judge(reading)
     reading["updated_fields"] = [each.wire for each in FIELDS if reading.has(each.wire)]
 
 

@@ -26,8 +26,6 @@ from journeys_api.commands.call import Principal
 from journeys_api.lanes import Lane
 from journeys_api.models import Administrator, ApiKey, User, UserGroup
 
-DEFAULT_GROUP_ID = 1
-
 MOST_API_KEYS = 1000
 """Keys of one account: `user.apikey.list` knows no pages."""
 

@@ -29,7 +29,7 @@ STRICT = Param(
     "is_strict",
     boolean,
     default=False,
-    source="ours: JC 1.6, 1.11",
+    source="ours",
     doc="Whether what the vendor's newer releases refuse is refused here too; otherwise it is named in Warnings",
 )
 SHOWN = {"JourneyID": "456", "JourneyName": "Welcome Series", "Trigger": "ListSubscription"}
