@@ -198,6 +198,27 @@ async def test_one_click_unsubscribes_at_once(app: Application, api: Client, is_
     )
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ("List-Unsubscribe=One-Click\r\n", FORM),
+        ("List-Unsubscribe=One-Click\n", FORM),
+        ("List-Unsubscribe=One-Click", {}),
+        ("List-Unsubscribe=One-Click\r\n", {"Content-Type": ""}),
+    ],
+)
+async def test_one_click_is_understood_with_a_line_end_and_without_a_type(
+    api: Client, body: str, headers: dict[str, str]
+) -> None:
+    list_id = await make_list(api)
+    ann = await create(api, list_id, ANN)
+
+    answer = await api.http.post(link(api, Kind.UNSUBSCRIBE, list_id, ann), content=body, headers=headers)
+
+    assert (answer.status_code, "<form" in answer.text) == (200, False)
+    assert await statuses(api, list_id) == {ANN: "Unsubscribed"}
+
+
 @pytest.mark.parametrize("kind", [Kind.CONFIRM, Kind.REJECT])
 async def test_one_click_is_for_unsubscribing_only(api: Client, kind: Kind) -> None:
     list_id = await make_list(api, OptInMode="Double")

@@ -20,7 +20,7 @@ from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
 from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
-from journeys_api.http.parameters import read_parameters
+from journeys_api.http.parameters import FORM, read_parameters
 from journeys_api.link_tokens import Kind, read
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
@@ -123,7 +123,7 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
         owner_id, list_id, subscriber_id = numbers[:3]
         deed = DEEDS[kind]
         meant = await meant_by(request, seconds=body_seconds) if request.method == "POST" else {}
-        is_one_click = kind is Kind.UNSUBSCRIBE and meant.get("list-unsubscribe") == "One-Click"
+        is_one_click = kind is Kind.UNSUBSCRIBE and _is_one_click(meant)
         if meant.get("act") != _act(kind) and not is_one_click:
             async with sessions() as session:
                 try:
@@ -185,12 +185,25 @@ def _detail(request: Request, is_one_click: bool) -> dict[str, Any]:
 
 
 async def meant_by(request: Request, *, seconds: float) -> dict[str, Any]:
-    """What a POST brought; nothing when it cannot be read, and a page is shown again."""
+    """What a POST brought, a form unless it says otherwise; nothing when it cannot be read, and a page is shown again.
+
+    A mail program takes that page for a success, so that nothing which can be understood may end in it.
+    """
+    scope = request.scope
+    if not request.headers.get("content-type", "").strip():
+        others = [each for each in scope["headers"] if each[0] != b"content-type"]
+        scope = {**scope, "headers": [*others, (b"content-type", FORM.encode())]}
     try:
-        body = await read_body(request.scope, request.receive, limit=MOST_BODY, seconds=seconds)
-        return read_parameters(request.scope, body).body
+        body = await read_body(scope, request.receive, limit=MOST_BODY, seconds=seconds)
+        return read_parameters(scope, body).body
     except (BodyTooLarge, BodyTooSlow, ClientGone, NotReadable):
         return {}
+
+
+def _is_one_click(meant: dict[str, Any]) -> bool:
+    """Whether a mail program's one-click was posted (RFC 8058); some end the body with a line end."""
+    value = meant.get("list-unsubscribe")
+    return isinstance(value, str) and value.strip() == "One-Click"
 
 
 def _act(kind: Kind) -> str:
