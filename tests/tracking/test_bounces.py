@@ -504,7 +504,10 @@ async def test_the_doors_open_to_their_key_and_the_administrators_only(post: Pos
     as_form = await http.post("/inbound/mail", data=form, auth=("anybody", ADMIN_KEY))
     repeated = await http.post("/inbound/mail", content=raw, headers={"X-Inbound-Key": ADMIN_KEY})
 
-    assert [as_form.json()["Outcome"], repeated.json()["Outcome"]] == ["recorded", "repeated"]
+    both = {"Authorization": "Basic ???", "X-Inbound-Key": ADMIN_KEY}
+    beside = await http.post("/inbound/mail", content=raw, headers=both)
+
+    assert [each.json()["Outcome"] for each in (as_form, repeated, beside)] == ["recorded", "repeated", "repeated"]
     assert (await http.post("/inbound/mail", data={"x": "y"}, auth=("", ADMIN_KEY))).status_code == 400
     assert (await http.get("/inbound/mail")).status_code == 405
 
