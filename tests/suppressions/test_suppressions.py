@@ -253,13 +253,37 @@ async def test_an_administrators_list_0_is_everybody_and_no_user_can_touch_it(
     assert await scopes_of(api, address) == ["SystemWide"]
 
 
-async def test_an_administrator_suppresses_for_any_accounts_list(api: Client, admin: Client) -> None:
+async def test_an_administrator_sees_and_lifts_what_is_suppressed_for_everybody(api: Client, admin: Client) -> None:
+    prefix = f"everybody{api.account.user_id if api.account else 0}"
+    complained, kept, own = (f"{prefix}{name}@example.com" for name in ("a", "b", "c"))
+    await suppress(admin, complained, kept, SuppressionSource="SPAM complaint")
+    await suppress(api, complained, own)
+
+    seen = await browsed(admin, SearchPattern=f"{prefix}*", SuppressionSource="SPAM complaint")
+    before = [await scopes_of(admin, address) for address in (complained, own)]
+    await admin.ok("suppression.delete", EmailAddress=complained.upper())
+
+    assert seen == [complained, kept]
+    assert before == [["SystemWide"], []]
+    assert await browsed(admin, SearchPattern=f"{prefix}*") == [kept]
+    assert await scopes_of(api, complained) == ["AccountWide"]
+    assert await admin.codes("suppression.delete", EmailAddress=complained) == [2]
+    assert (await admin.ok("suppression.delete", EmailAddressesBulk=f"{kept}\n{own}"))["TotalDeleted"] == 1
+
+
+async def test_an_administrator_acts_on_any_accounts_list(api: Client, admin: Client) -> None:
     list_id = await a_list(api)
+    await suppress(api, "account@example.com")
 
     await suppress(admin, "a@example.com", ListID=list_id)
 
-    assert await browsed(api, ListID=list_id) == ["a@example.com"]
-    assert await admin.codes("suppression.import", EmailAddresses=["a@example.com"], ListID=2**63 - 1) == [4]
+    assert await browsed(api, ListID=list_id) == await browsed(admin, ListID=list_id) == ["a@example.com"]
+    assert await scopes_of(admin, "account@example.com", ListID=list_id) == ["AccountWide"]
+    await admin.ok("suppression.delete", EmailAddress="a@example.com", ListID=list_id)
+    assert await browsed(api, ListID=list_id) == []
+    unknown = {"EmailAddresses": ["a@example.com"], "ListID": 2**63 - 1}
+    for command in ("import", "browse", "check", "delete"):
+        assert await admin.codes(f"suppression.{command}", **unknown) == [4]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def _list_id(code: int) -> Param:
         invalid=code,
         also=("SubscriberListID",),
         default=0,
-        doc="0: the whole account.",
+        doc="0: the whole account; an administrator's 0: every account.",
         refers_to="list",
     )
 
@@ -70,6 +70,13 @@ def _addresses(code: int) -> list[Param]:
 
 def _has_addresses(reading: Reading) -> bool:
     return reading.has("members") or reading.has("lines")
+
+
+async def _scope(call: Call, list_id: int) -> service.Scope:
+    """What the caller means by a list id: an administrator's 0 is every account."""
+    if call.principal.kind == "admin":
+        return await service.scope_of_any(call.session, list_id=list_id)
+    return await service.scope_of(call.session, owner_id=call.owner_id, list_id=list_id)
 
 
 def _check_import(reading: Reading) -> None:
@@ -117,10 +124,7 @@ async def suppression_import(
     """
     # in a thread of its own: 16 MiB take a second or more, in which other calls shall go on
     sorted_addresses = await asyncio.to_thread(sort_addresses, members, lines)
-    if call.principal.kind == "admin":
-        scope = await service.scope_of_any(call.session, list_id=list_id)
-    else:
-        scope = await service.scope_of(call.session, owner_id=call.owner_id, list_id=list_id)
+    scope = await _scope(call, list_id)
     imported = await service.suppress(
         call.session, scope=scope, addresses=sorted_addresses.valid, source=source, reason=reason, now=call.now
     )
@@ -133,6 +137,7 @@ async def suppression_import(
 
 @command(
     "suppression.browse",
+    scope=Scope.USER_OR_ADMIN,
     params=[
         Param("SearchPattern", "pattern", text, default="*", doc="`*` stands for any text."),
         Param(
@@ -170,9 +175,10 @@ async def suppression_browse(
 ) -> Body:
     """The suppressed addresses of exactly one list, or of the account (list 0), in order of address.
 
-    `SuppressedEmails` is an object keyed by address.
+    `SuppressedEmails` is an object keyed by address. What is suppressed for every account, by complaints and by the
+    link in mails, administrators see (list 0).
     """
-    scope = await service.scope_of(call.session, owner_id=call.owner_id, list_id=list_id)
+    scope = await _scope(call, list_id)
     page = await service.browse(
         call.session,
         scope=scope,
@@ -203,6 +209,7 @@ def _check_check(reading: Reading) -> None:
 
 @command(
     "suppression.check",
+    scope=Scope.USER_OR_ADMIN,
     params=[*_addresses(2), _list_id(4)],
     refusals=[
         Refusal(1, "Missing EmailAddresses or EmailAddressesBulk parameter"),
@@ -235,11 +242,12 @@ def _check_check(reading: Reading) -> None:
 async def suppression_check(call: Call, *, addresses: SortedAddresses, list_id: int, **_given: object) -> Body:
     """Whether a send to the list would drop the addresses, and which suppressions would make it so.
 
-    Every scope counts: the list's own suppressions, the account's and everybody's; without a list only the last two.
+    Every scope counts: the list's own suppressions, the account's and everybody's; without a list only the last two,
+    for an administrator everybody's alone.
     At most 500 addresses; two that differ in case are two.
     """
-    _, list_id = await service.scope_of(call.session, owner_id=call.owner_id, list_id=list_id)
-    found = await service.matches_of(call.session, owner_id=call.owner_id, list_id=list_id, addresses=addresses.valid)
+    owner_id, list_id = await _scope(call, list_id)
+    found = await service.matches_of(call.session, owner_id=owner_id, list_id=list_id, addresses=addresses.valid)
     return {
         "ListID": list_id,
         "TotalChecked": len(addresses.valid),
@@ -257,6 +265,7 @@ def _check_delete(reading: Reading) -> None:
 
 @command(
     "suppression.delete",
+    scope=Scope.USER_OR_ADMIN,
     params=[
         Param(
             "EmailAddress",
@@ -280,12 +289,13 @@ def _check_delete(reading: Reading) -> None:
     example={"EmailAddress": "user@example.com"},
 )
 async def suppression_delete(call: Call, *, address: str | None, members: list[Any], lines: str, list_id: int) -> Body:
-    """Take addresses from exactly one list's suppressions, or from the account's (list 0).
+    """Take addresses from exactly one list's suppressions, or from the account's (list 0); by an administrator's list
+    0, from those of every account.
 
     With a list of addresses the answer counts: what is no address has failed, what was not suppressed counts nowhere.
     An `EmailAddress` beside a list is one more of it.
     """
-    scope = await service.scope_of(call.session, owner_id=call.owner_id, list_id=list_id)
+    scope = await _scope(call, list_id)
     if address is not None and not members and not lines:
         await service.release_address(call.session, scope=scope, address=address)
         return {}

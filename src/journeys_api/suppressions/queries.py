@@ -111,7 +111,7 @@ def releasing(addresses: Select[str], *, scopes: Collection[Scope]) -> Delete:
 
 
 def suppressions_in(scope: Scope) -> Select[Suppression]:
-    """The suppressions of exactly one scope; system-wide ones belong to no account and are never listed to one."""
+    """The suppressions of exactly one scope; system-wide ones belong to no account and are listed to none."""
     owner_id, list_id = scope
     return select(Suppression).where(Suppression.owner_id == owner_id, Suppression.list_id == list_id)
 
