@@ -64,6 +64,25 @@ async def test_everybody_who_reached_the_action_is_listed_by_address(
     assert all(isinstance(row["SubscriberID"], str) for row in answer["Subscribers"])
 
 
+async def test_a_changed_address_is_shown_and_judged_as_it_is_now(api: Client, action: dict[str, Any]) -> None:
+    ada, bob, cyd = (await api.ok("journey.action.subscribers", **action))["Subscribers"]
+    (list_id,) = [each["ListID"] for each in (await api.ok("lists.get"))["Lists"]]
+    for person, address in ((ada, "zoe@example.com"), (cyd, "free@example.com")):
+        await api.ok(
+            "subscriber.update", SubscriberListID=list_id, SubscriberID=person["SubscriberID"], EmailAddress=address
+        )
+    await api.ok("suppression.import", EmailAddresses='["zoe@example.com"]', ListID=0)
+    await api.ok("subscribers.delete", SubscriberListID=list_id, Subscribers=[int(bob["SubscriberID"])])
+
+    rows = (await api.ok("journey.action.subscribers", **action))["Subscribers"]
+
+    assert [(row["EmailAddress"], row["Suppressed"]) for row in rows] == [
+        ("zoe@example.com", True),
+        ("bob@example.com", False),
+        ("free@example.com", False),
+    ]
+
+
 @pytest.mark.parametrize(
     ("filters", "operator", "expected"),
     [

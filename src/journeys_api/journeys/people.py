@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, func, literal, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.journeys import people_pages as pages
@@ -77,7 +77,8 @@ async def action_people(
 ) -> People:
     """The people who reached the action, once each.
 
-    In the order of addresses a page costs the same at any offset; every other order sorts the action's people.
+    In the order of addresses a page costs the same at any offset; every other order sorts the action's people. It is
+    the order of the addresses that they had when they reached it.
 
     Args:
         now: when what is counted is remembered.
@@ -158,9 +159,9 @@ async def _rows(
     if fence is not None:
         place = tuple_(ActionSubscriber.email_address, ActionSubscriber.subscriber_id)
         condition = and_(condition, place >= tuple_(literal(fence.email_address), literal(fence.subscriber_id)))
-    suppressed = suppressions.is_suppressed_condition(
-        of.owner_id, ActionSubscriber.list_id.expression, ActionSubscriber.email_address.expression
-    )
+    # whether a send would drop them, which goes to the address of today; a deleted subscriber's is kept
+    address = func.coalesce(Subscriber.email_address, ActionSubscriber.email_address)
+    suppressed = suppressions.is_suppressed_condition(of.owner_id, ActionSubscriber.list_id.expression, address)
     joined = and_(
         Subscriber.owner_id == ActionSubscriber.owner_id, Subscriber.subscriber_id == ActionSubscriber.subscriber_id
     )

@@ -182,11 +182,11 @@ def published(actions: Sequence[AnyAction], touched: Sequence[int]) -> list[dict
 
 
 def person(row: Any) -> dict[str, object]:
-    """One row of `journey.action.subscribers` (JC 1.13); a deleted subscriber keeps address and id."""
+    """One row of `journey.action.subscribers` (JC 1.13); of a deleted subscriber, id and address are kept."""
     reached, subscriber, is_suppressed = row
     return {
         "SubscriberID": str(reached.subscriber_id),
-        "EmailAddress": reached.email_address,
+        "EmailAddress": (subscriber or reached).email_address,
         "Suppressed": bool(is_suppressed),
         "BounceType": subscriber.bounce_type.value if subscriber else "",
         "SubscriptionStatus": subscriber.status.value if subscriber else "",
