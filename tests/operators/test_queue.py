@@ -407,6 +407,26 @@ async def test_somebodys_place_is_how_many_are_due_no_later(
         assert set(answer["Throughput"]) == {"PerMinute", "PerSecond"}
 
 
+async def test_whoever_is_gone_is_before_nobody(admin: Client, audience: Audience, work: Work) -> None:
+    journey_id, (first, out, removed, last) = await waiting(audience, work, 4)
+    await age(work, journey_id, [first, out, removed, last], days=300)
+    gone = {"JourneyID": journey_id, "ListID": audience.list_id}
+    await audience.api.ok("subscriber.journey.exit", **gone, SubscriberID=out)
+    await audience.api.ok("subscriber.journey.remove", **gone, SubscriberID=removed)
+    await age(work, journey_id, [last], days=-1)
+
+    (entry,) = (await admin.ok("admin.journey.queue.position", SubscriberID=last))["Entries"]
+    stats = (await admin.ok("admin.journeys.overview", JourneyID=journey_id))["QueueStats"]
+    pending = (await admin.ok("admin.journeys.pending"))["Users"]
+
+    assert (entry["Position"], entry["IsEstimate"]) == (2, False)
+    assert (stats["TotalActive"], stats["OverdueCount"], stats["SnoozedCount"]) == (2, 2, 0)
+    assert audience.api.account
+    assert {"UserID": audience.api.account.user_id, "Username": audience.api.account.username, "PendingCount": 2} in (
+        pending
+    )
+
+
 async def test_who_waits_is_processed_when_the_wait_is_over_and_never_in_a_disabled_journey(
     admin: Client, audience: Audience, work: Work
 ) -> None:

@@ -83,20 +83,34 @@ class Count:
     is_estimate: bool = False
 
 
-# a count ends at its bound within an index; a journey that is not enabled has no row in the round
+# Whoever ended, was taken out or moved elsewhere leaves a timer behind that is nobody's; it goes when it is due. The
+# LIMIT, of what there is once, makes it one look-up a timer whatever the planner believes.
+_WHOSE = """
+LEFT JOIN LATERAL (
+    SELECT enrollment_id, seq, created_at, entered_at, due_at FROM enrollments
+    WHERE owner_id = due.owner_id AND journey_id = due.journey_id AND enrollment_id = due.enrollment_id
+      AND state = 'active' AND due_at = due.due_at LIMIT 1
+) AS e ON true
+"""
+# counting ends at its bound; a journey that is not enabled has no row in the round
+_DUE = """
+SELECT due.* FROM runnable_journeys r CROSS JOIN LATERAL (
+    SELECT owner_id, journey_id, enrollment_id, due_at FROM timers t
+    WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= {at} LIMIT {most}
+) AS due WHERE {one} r.next_due_at <= {at} LIMIT {most}
+"""
 _UNTIL = f"""
-SELECT i.place, (SELECT count(*) FROM (
-    SELECT FROM runnable_journeys r CROSS JOIN LATERAL (
-        SELECT FROM timers t
-        WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= i.at LIMIT {COUNTED}
-    ) AS due WHERE {{one}} r.next_due_at <= i.at LIMIT {COUNTED}
-) AS counted) AS number
-FROM unnest(CAST(:instants AS timestamptz[])) WITH ORDINALITY AS i(at, place) ORDER BY i.place
+SELECT counted.* FROM unnest(CAST(:instants AS timestamptz[])) WITH ORDINALITY AS i(at, place) CROSS JOIN LATERAL (
+    SELECT count(*) AS timers, count(e.enrollment_id) AS people
+    FROM ({_DUE.format(at="i.at", most=COUNTED, one="{one}")}) AS due {_WHOSE}
+) AS counted ORDER BY i.place
 """  # noqa: S608 (constants of ours)
 _SAMPLE = f"""
-SELECT t.owner_id, t.due_at FROM timers t
-TABLESAMPLE SYSTEM (least(100, 100.0 * {SAMPLED_BYTES} / greatest(1, pg_relation_size('timers'))))
-WHERE {{one}} EXISTS (SELECT FROM runnable_journeys r WHERE r.shard = t.shard AND r.journey_id = t.journey_id)
+SELECT due.owner_id, due.due_at FROM (
+    SELECT t.* FROM timers t
+    TABLESAMPLE SYSTEM (least(100, 100.0 * {SAMPLED_BYTES} / greatest(1, pg_relation_size('timers'))))
+    WHERE {{one}} EXISTS (SELECT FROM runnable_journeys r WHERE r.shard = t.shard AND r.journey_id = t.journey_id)
+) AS due {_WHOSE} WHERE e.enrollment_id IS NOT NULL
 """  # noqa: S608 (constants of ours)
 
 
@@ -109,44 +123,41 @@ async def due_until(
     if journey_id is not None:
         parameters["journey"] = journey_id
     rows = (await session.execute(text(_UNTIL.format(one=one)), parameters)).all()
-    counted = [Count(row.number) for row in rows]
-    if all(each.number < COUNTED for each in counted):
-        return counted
+    if all(row.timers < COUNTED for row in rows):
+        return [Count(row.people) for row in rows]
     sample = await _sample(session, journey_id=journey_id)
     moving = (await active(session, journey_id=journey_id)).moving
     return [
-        each if each.number < COUNTED else _estimated(sum(row.due_at <= at for row in sample), len(sample), moving)
-        for each, at in zip(counted, instants, strict=True)
+        Count(row.people)
+        if row.timers < COUNTED
+        else _estimated(sum(each.due_at <= at for each in sample), len(sample), moving, least=row.people)
+        for row, at in zip(rows, instants, strict=True)
     ]
 
 
 async def _sample(session: AsyncSession, *, journey_id: int | None = None) -> Sequence[Row[Any]]:
-    """Timers of enabled journeys from some pages drawn at random."""
+    """The timers of people of enabled journeys in some pages drawn at random."""
     parameters: dict[str, Any] = {} if journey_id is None else {"journey": journey_id}
     one = "" if journey_id is None else "t.journey_id = :journey AND"
     return (await session.execute(text(_SAMPLE.format(one=one)), parameters)).all()
 
 
-def _estimated(hits: int, sampled: int, of: int) -> Count:
+def _estimated(hits: int, sampled: int, of: int, *, least: int) -> Count:
     share = hits / sampled if sampled else 1.0
-    return Count(max(COUNTED, round(of * share)), is_estimate=True)
+    return Count(max(least, round(of * share)), is_estimate=True)
 
 
 _BY_OWNER = f"""
-SELECT due.owner_id, count(*) AS number FROM (
-    SELECT r.owner_id FROM runnable_journeys r CROSS JOIN LATERAL (
-        SELECT FROM timers t
-        WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= :now LIMIT {COUNTED}
-    ) AS due WHERE r.next_due_at <= :now LIMIT {COUNTED}
-) AS due GROUP BY due.owner_id
+SELECT due.owner_id, count(*) AS timers, count(e.enrollment_id) AS people
+FROM ({_DUE.format(at=":now", most=COUNTED, one="")}) AS due {_WHOSE} GROUP BY due.owner_id
 """  # noqa: S608 (constants of ours)
 
 
 async def due_by_owner(session: AsyncSession, *, now: datetime) -> tuple[dict[int, int], bool]:
     """How many people of each account are due now, and whether the numbers are estimates."""
     rows = (await session.execute(text(_BY_OWNER), {"now": now})).all()
-    found = {row.owner_id: row.number for row in rows}
-    if sum(found.values()) < COUNTED:
+    found = {row.owner_id: row.people for row in rows if row.people}
+    if sum(row.timers for row in rows) < COUNTED:
         return found, False
     sample = await _sample(session)
     moving = (await active(session)).moving
@@ -159,12 +170,8 @@ async def due_by_owner(session: AsyncSession, *, now: datetime) -> tuple[dict[in
 
 
 _JUDGE = f"""
-SELECT e.seq, e.created_at, e.entered_at, e.due_at FROM (
-    SELECT due.* FROM runnable_journeys r CROSS JOIN LATERAL (
-        SELECT owner_id, journey_id, enrollment_id, due_at FROM timers t
-        WHERE t.shard = r.shard AND t.journey_id = r.journey_id AND t.due_at <= :now LIMIT {JUDGED}
-    ) AS due WHERE {{one}} r.next_due_at <= :now LIMIT {JUDGED}
-) AS t JOIN enrollments e USING (owner_id, journey_id, enrollment_id) WHERE e.state = 'active' AND e.due_at = t.due_at
+SELECT e.seq, e.created_at, e.entered_at, e.due_at
+FROM ({_DUE.format(at=":now", most=JUDGED, one="{one}")}) AS due {_WHOSE}
 """  # noqa: S608 (constants of ours)
 
 
@@ -191,11 +198,12 @@ async def queue(session: AsyncSession, *, now: datetime, journey_id: int | None 
     if journey_id is not None:
         parameters["journey"] = journey_id
     one = "" if journey_id is None else "r.journey_id = :journey AND"
-    judged = (await session.execute(text(_JUDGE.format(one=one)), parameters)).all() if due.number else []
+    timers = (await session.execute(text(_JUDGE.format(one=one)), parameters)).all() if due.number else []
+    judged = [row for row in timers if row.due_at is not None]
     states = shares([touch_state(row, now=now) for row in judged], TouchState, of=due.number)
     # counters and timers are read one after the other: people may have moved between
     states[TouchState.SNOOZED] = max(0, inside.moving - sum(states.values()))
-    is_estimate = due.is_estimate or due.number > JUDGED
+    is_estimate = due.is_estimate or (len(judged) < due.number and len(timers) == JUDGED)
     return Queue(sum(states.values()) + inside.frozen, inside.frozen, states, is_estimate)
 
 
