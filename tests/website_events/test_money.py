@@ -242,12 +242,40 @@ async def test_an_account_says_itself_what_it_counts_in(shop: Shop) -> None:
     await shop.api.ok("user.update", UserID=user_id, Currency="usd")
     await shop.buy(1, "1", properties={"conversion-currency": "EUR"})
     await shop.buy(2, "2", properties={"conversion-currency": "USD"})
-    await shop.api.ok("user.update", UserID=user_id, Currency="")
-    await shop.buy(3, "4", properties={"conversion-currency": "EUR"})
 
-    assert await shop.numbers() == (3, 6.0)
+    assert await shop.numbers() == (2, 2.0)
     assert await shop.api.codes("user.update", UserID=user_id, Currency="Euro") == [20]
-    assert (await shop.api.ok("user.current"))["UserInfo"]["Currency"] == "EUR"
+    assert (await shop.api.ok("user.current"))["UserInfo"]["Currency"] == "USD"
+
+
+async def test_an_account_keeps_the_currency_that_revenue_was_counted_in(shop: Shop, door: str) -> None:
+    assert shop.api.account
+    api, user_id = shop.api.at(door), shop.api.account.user_id
+    await shop.open()
+    await shop.buy(1, "5", properties={"conversion-currency": "USD"}, door=door)
+    for currency in ("EUR", ""):
+        assert await api.codes("user.update", UserID=user_id, Currency=currency, City="Ulm") == [21]
+    await shop.work.move()  # folded
+    assert await api.codes("user.update", UserID=user_id, Currency="EUR") == [21]
+
+    await api.ok("user.update", UserID=user_id, Currency="usd", FirstName="Ann")
+    await shop.buy(2, "7", properties={"conversion-currency": "EUR"}, door=door)
+
+    assert await shop.numbers() == (2, 5.0)
+    told = (await api.ok("user.current"))["UserInfo"]
+    assert (told["Currency"], told["FirstName"], told["City"]) == ("USD", "Ann", "")
+
+
+async def test_a_currency_that_nothing_was_counted_in_changes(shop: Shop) -> None:
+    assert shop.api.account
+    user_id = shop.api.account.user_id
+    await shop.buy(1, "5", properties={"conversion-currency": "EUR"})
+    for currency in ("", "USD"):
+        await shop.api.ok("user.update", UserID=user_id, Currency=currency)
+    await shop.open()
+    await shop.buy(2, "2", properties={"conversion-currency": "USD"})
+
+    assert await shop.numbers() == (1, 2.0)
 
 
 async def test_the_largest_amounts_are_told_to_the_cent(shop: Shop) -> None:

@@ -31,6 +31,10 @@ class GroupNotFound(DomainError):
     """User group not found"""
 
 
+class CurrencyCounted(DomainError):
+    """Revenue was counted in another currency"""
+
+
 class LastGroup(DomainError):
     """Cannot delete the last user group"""
 

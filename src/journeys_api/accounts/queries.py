@@ -203,10 +203,14 @@ async def group_kept(session: AsyncSession, *, group_id: int) -> UserGroup | Non
     return group
 
 
-async def user_for_update(session: AsyncSession, *, user_id: int) -> User | None:
-    """The user's row, locked against changes but not against new rows that refer to it."""
+async def user_for_update(session: AsyncSession, *, user_id: int, is_alone: bool = False) -> User | None:
+    """The user's row, locked against changes but not against new rows that refer to it.
+
+    Args:
+        is_alone: against those, too; what others have under way is waited for.
+    """
     user: User | None = await session.scalar(
-        select(User).where(User.user_id == user_id).with_for_update(key_share=True)
+        select(User).where(User.user_id == user_id).with_for_update(key_share=not is_alone)
     )
     return user
 

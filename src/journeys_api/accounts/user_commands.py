@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement
 
 from journeys_api.accounts import service, users, wire
 from journeys_api.accounts.errors import (
+    CurrencyCounted,
     EmailAddressTaken,
     GroupNotFound,
     NotOwnAccount,
@@ -160,7 +161,8 @@ def _judge_update(reading: Reading) -> None:
             currency,
             invalid=20,
             keeps_empty=True,
-            doc="Ours: what revenue is counted in; empty: that of the next conversion that names one",
+            doc="Ours: what revenue is counted in, for good once some was; empty: that of the next conversion that "
+            "names one.",
         ),
         *ADMINISTRATORS_PARAMS,
         *profile_params(keeps_empty=True),
@@ -179,8 +181,16 @@ def _judge_update(reading: Reading) -> None:
         Refusal(15, "Invalid reputation level (must be 'Trusted' or 'Untrusted')", source=OURS),
         *INVALID_VALUES,
         Refusal(20, "Invalid Currency parameter, three letters", source=OURS),
+        Refusal(21, "Revenue was counted in another currency", 409, source="ours: Currency is"),
     ],
-    errors={NotOwnAccount: 2, UserNotFound: 5, UsernameTaken: 6, EmailAddressTaken: 6, GroupNotFound: 11},
+    errors={
+        NotOwnAccount: 2,
+        UserNotFound: 5,
+        UsernameTaken: 6,
+        EmailAddressTaken: 6,
+        GroupNotFound: 11,
+        CurrencyCounted: 21,
+    },
     check=_judge_update,
     changes_principals=True,
     title="Update User",

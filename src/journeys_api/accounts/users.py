@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from journeys_api.accounts import logins, queries, service
 from journeys_api.accounts.errors import (
+    CurrencyCounted,
     EmailAddressTaken,
     GroupNotFound,
     NotOwnAccount,
@@ -19,6 +20,7 @@ from journeys_api.accounts.errors import (
     UserNotFound,
 )
 from journeys_api.models import AccountStatus, Base, Journey, Subscriber, SubscriberList, User, UserGroup
+from journeys_api.stats import queries as stats
 
 Row = TypeVarTuple("Row")
 
@@ -77,6 +79,7 @@ async def update_user(
         UserNotFound: there is no such account.
         GroupNotFound: the account cannot move to a group that is not there.
         UsernameTaken, EmailAddressTaken: another account logs in by that name.
+        CurrencyCounted: revenue was counted in the account's currency, and another would be summed with it.
     """
     columns, profile = dict(changes.columns), dict(changes.profile)
     if acting_user_id is not None:
@@ -86,9 +89,13 @@ async def update_user(
         profile = {name: value for name, value in profile.items() if name not in PROFILE_FOR_ADMINISTRATORS}
     if changes.password is not None:
         columns["password_hash"] = await service.hash_of(changes.password)
-    user = await queries.user_for_update(session, user_id=user_id)
+    # a conversion refers to the account before it reads the currency: what is being counted is there afterwards
+    user = await queries.user_for_update(session, user_id=user_id, is_alone="currency" in columns)
     if user is None:
         raise UserNotFound
+    is_changed = user.currency and columns.get("currency", user.currency) != user.currency
+    if is_changed and await stats.has_revenue(session, owner_id=user_id):
+        raise CurrencyCounted
     if "group_id" in columns and await queries.group_kept(session, group_id=columns["group_id"]) is None:
         raise GroupNotFound
     await _refuse_taken(session, columns, but_of=user_id)

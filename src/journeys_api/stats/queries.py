@@ -14,8 +14,10 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     func,
     literal_column,
+    or_,
     select,
     union_all,
 )
@@ -388,3 +390,12 @@ async def people_totals(
     ]
     rows = await session.execute(sums(*sources, by=by, counters=counters))
     return {(row.journey_id, row.action_id): row for row in rows}
+
+
+async def has_revenue(session: AsyncSession, *, owner_id: int) -> bool:
+    """Whether any revenue of the account was ever counted."""
+    counted = (
+        exists().where(table.owner_id == owner_id, table.revenue_cents > literal_column("0"))
+        for table in (JourneyTotals, CounterDelta)
+    )
+    return bool(await session.scalar(select(or_(*counted))))
