@@ -13,6 +13,7 @@ from tests.delivery.egress.servers import answer, serving
 from tests.engine.conftest import Audience, Work, running
 
 DONE = ("done", None)
+WAITING = {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 1}
 
 
 async def pass_through(api: Client, audience: Audience, work: Work, address: str, *actions: dict[str, Any]) -> int:
@@ -143,6 +144,28 @@ async def test_subscribe_and_unsubscribe_move_the_address_between_lists(
         for each in (audience.list_id, other)
     ]
     assert statuses == ["Unsubscribed", "Subscribed"]
+
+
+async def test_subscribe_takes_the_address_that_a_person_has_by_then(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    other = int((await api.ok("list.create", SubscriberListName="Other"))["ListID"])
+    journey_id = await running(api, WAITING, {"Action": "Subscribe", "TargetListID": other})
+    mover, gone = await audience.subscribe(address), await audience.subscribe(f"gone.{address}")
+    for each in (mover, gone):
+        await audience.enter(journey_id, each)
+    await work.run()
+    await audience.update(mover, EmailAddress=f"new.{address}")
+    await work.change("DELETE FROM subscribers WHERE subscriber_id = :gone", gone=gone)
+
+    await work.run(days=1)
+
+    assert (await work.steps(journey_id))[1::2] == [
+        ("Subscribe", *DONE),
+        ("Subscribe", "skipped", "the subscriber is gone"),
+    ]
+    come = await work.rows("SELECT email_address FROM subscribers WHERE list_id = :list", list=other)
+    assert [row.email_address for row in come] == [f"new.{address}"]
 
 
 async def test_delete_subscriber_removes_the_person_from_the_own_list_only_and_ends_every_journey(

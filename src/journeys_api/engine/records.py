@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.engine.batches import Delta, Settled
-from journeys_api.engine.people import Cohort, Origin, Path, Person, Taken
+from journeys_api.engine.people import Cohort, Origin, Path, Taken
 from journeys_api.models import SHARDS
 from journeys_api.trigger_events import AWAITED, wake
 
@@ -91,19 +91,6 @@ async def take_people(
         )
         cohorts.append((cohort, row.is_new))
     return taken, cohorts
-
-
-async def addresses_of(session: AsyncSession, people: Sequence[Person], *, owner_id: int) -> dict[int, str]:
-    """Enrollment → the address that the person came in with, of an account's people who are locked."""
-    places = "{" + ",".join(f'"{person.place}"' for person in people) + "}"
-    rows = await session.execute(
-        text(
-            "SELECT enrollment_id, email_address FROM enrollments "
-            "WHERE ctid = ANY (CAST(CAST(:places AS text) AS tid[])) AND owner_id = :owner"
-        ),
-        {"places": places, "owner": owner_id},
-    )
-    return dict(rows.all())
 
 
 # What people have in common is written once a group: arrays of groups, subscripted with each person's. `firsts` and

@@ -7,6 +7,9 @@ from sqlalchemy.orm import aliased
 
 from journeys_api.models import Subscriber
 
+GONE = "the subscriber is gone"
+"""What the history says of somebody to whom nothing can be done any more."""
+
 
 def these(owner_id: int, subscriber_ids: Sequence[int]) -> ColumnElement[bool]:
     """Whether a row of `subscribers` is one of these of the account.

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from journeys_api.delivery import personalization
 from journeys_api.delivery.contexts import load_audience
+from journeys_api.engine.admissions import living
 from journeys_api.engine.people import Moves, Person
-from journeys_api.engine.records import addresses_of
 from journeys_api.engine.registry import Standing, StepFailed, action
+from journeys_api.engine.subjects import GONE
 from journeys_api.fields import service as fields
 from journeys_api.fields.errors import FieldNotFound
 from journeys_api.journeys.action_types import (
@@ -88,26 +89,31 @@ def _noted(people: Sequence[Person], changed: set[int], otherwise: str) -> Moves
 
 @action("Subscribe")
 async def subscribe(standing: Standing, people: Sequence[Person], parameters: TargetListParameters) -> Moves:
-    """Subscribe the group's addresses to another list of the account."""
+    """Subscribe the group's addresses of today to another list of the account."""
     target = await _list(standing, parameters.target_list_id)
-    addresses = await addresses_of(standing.session, people, owner_id=standing.owner_id)
+    everybody = {(person.owner_id, person.subscriber_id) for person in people}
+    addresses = {
+        subscriber_id: address
+        for (_, subscriber_id), (_, address) in (await living(standing.session, everybody)).items()
+    }
     came: set[str] = set()
     for depth, group in _by_depth(people).items():
         came |= await effects.subscribe_many(
             standing.session,
             owner_id=standing.owner_id,
             list_id=target.list_id,
-            addresses=[addresses[person.enrollment_id] for person in group],
+            addresses=[addresses[person.subscriber_id] for person in group if person.subscriber_id in addresses],
             now=standing.now,
             depth=depth,
         )
-    return Moves.proceed(
-        {
-            person.enrollment_id: "on the list already"
-            for person in people
-            if addresses[person.enrollment_id].lower() not in came
-        },
-    )
+    noted: dict[int, str] = {}
+    for person in people:
+        address = addresses.get(person.subscriber_id)
+        if address is None:
+            noted[person.enrollment_id] = GONE
+        elif address.lower() not in came:
+            noted[person.enrollment_id] = "on the list already"
+    return Moves.proceed(noted)
 
 
 @action("Unsubscribe")
