@@ -170,6 +170,10 @@ class Application:
                 query = {name.lower(): value for name, value in request.query_params.items()}
                 found = find_credentials(request.scope, Given(query=query, body={}))
                 if not any(self.principals.is_admin_key(key) for key in (*found.admin_keys, *found.keys)):
+                    quota = self.rate_limits.refused_credential(request.client.host if request.client else "")
+                    if not quota.allowed:
+                        headers = {name.decode(): value.decode() for name, value in quota.headers()}
+                        return Response(status_code=429, headers=headers)
                     return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
             progress = self._worker.progress() if self._worker is not None else None
             exposition = self.metrics.exposition(await self._queue_depth(), progress, self._tracking.writer)

@@ -13,7 +13,7 @@ from journeys_api.clock import SetClock
 from journeys_api.http.metrics import Metrics
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
-from tests.conftest import Client
+from tests.conftest import ADMIN_KEY, Client
 
 
 def value(exposition: str, name: str) -> float | None:
@@ -89,9 +89,21 @@ async def test_without_a_database_the_process_still_tells_of_itself(own: Setting
 
 
 async def test_a_process_without_a_worker_tells_nothing_of_one(http: httpx.AsyncClient, admin: Client) -> None:
-    found = await http.get("/metrics", params={"AdminAPIKey": "admin-key-of-the-tests"})
+    found = await http.get("/metrics", params={"AdminAPIKey": ADMIN_KEY})
 
     assert "journeys_worker" not in found.text
+
+
+async def test_the_administrators_key_is_not_guessed_without_end(settings: Settings) -> None:
+    application = create_app(settings.model_copy(update={"rate_limits": "on"}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://t") as client:
+        guesses = [await client.get("/metrics", headers={"AdminAPIKey": f"guess {n}"}) for n in range(301)]
+        right = await client.get("/metrics", headers={"AdminAPIKey": ADMIN_KEY})
+    await application.close()
+
+    assert [each.status_code for each in guesses] == [401] * 300 + [429]
+    assert int(guesses[-1].headers["retry-after"]) > 0
+    assert right.status_code == 200
 
 
 async def test_a_workers_progress_is_counted(api: Client, settings: Settings, tmp_path: Path) -> None:
