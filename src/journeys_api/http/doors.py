@@ -309,7 +309,10 @@ def _text(value: Any) -> str:
 
 
 def _is_prefetch(scope: Scope) -> bool:
-    """Whether a browser asks on its own account: a prefetch, or a page of another site (reliability S98)."""
+    """Whether a browser asks on its own account, ahead of its user (reliability S98).
+
+    A page of another site needs no refusal: it has no credential to ask with, as cookies are none.
+    """
     purpose = (header(scope, b"sec-purpose") or header(scope, b"purpose") or header(scope, b"x-moz") or "").lower()
     return "prefetch" in purpose
 
