@@ -18,6 +18,7 @@ from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.jobs import do_journey_jobs
 from journeys_api.engine.partitions import make_months
 from journeys_api.engine.pulls import pull_due
+from journeys_api.engine.refusals import forget_refusals
 from journeys_api.engine.stepping import step_people
 from journeys_api.failures import is_passing
 from journeys_api.models import SHARDS
@@ -104,7 +105,7 @@ class Engine:
             return await work(session, shard, limit, claimed, await self._clock.now(session))
 
     async def chores(self) -> int:
-        """Work that belongs to no shard: pulls, journeys' jobs, counters, tables of months; how much there was."""
+        """Work that belongs to no shard: pulls, journeys' jobs, counters, months, old refusals; how much there was."""
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
             if now.date() != self._months_made_on:
@@ -115,7 +116,9 @@ class Engine:
         async with self._sessions.begin() as session:
             done = await do_journey_jobs(session, now=await self._clock.now(session))
         async with self._sessions.begin() as session:
-            return pulled + done + await fold_counters(session)
+            done += await fold_counters(session)
+        async with self._sessions.begin() as session:
+            return pulled + done + await forget_refusals(session, now=await self._clock.now(session))
 
     async def run_until_quiet(self) -> None:
         """Work until nothing is due: for tests and demonstrations."""
