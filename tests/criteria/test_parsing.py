@@ -30,8 +30,6 @@ def test_no_rules_are_empty_criteria(nothing: Any) -> None:
         {"rules": [TAG]},
         [TAG, "x"],
         [[TAG], None],
-        [{}],
-        [{"operator": "has no tags"}],
         [[]],
         [[TAG], []],
         [[TAG, []]],
@@ -42,6 +40,13 @@ def test_no_rules_are_empty_criteria(nothing: Any) -> None:
 def test_what_is_not_a_list_of_rules_is_refused_and_never_everybody(typo: Any) -> None:
     with pytest.raises(CriteriaInvalid):
         criteria.parse(typo, operator="and")
+
+
+@pytest.mark.parametrize("untyped", [[{}], [[TAG, {"operator": "has no tags"}]], [[[{"types": "tags"}]]]])
+def test_a_rule_without_a_type_is_one_only_where_it_may_be_kept(untyped: Any) -> None:
+    with pytest.raises(CriteriaInvalid):
+        criteria.parse(untyped, operator="and", needs_types=True)
+    assert len(criteria.problems(criteria.parse(untyped, operator="and"))) == 1
 
 
 def test_names_types_and_operators_are_read_in_any_case() -> None:
@@ -106,6 +111,8 @@ UNEVALUABLE: list[tuple[dict[str, Any], str]] = [
     ({"type": "sms-events"}, 'unknown type "sms-events"'),
     ({"type": 5}, "unknown type 5"),
     ({"type": None}, "unknown type null"),
+    ({}, "no type"),
+    ({"operator": "has no tags"}, "no type"),
     ({"type": "suppressions", "operator": "exists"}, 'unknown operator "exists"'),
     ({"type": "suppressions"}, "no operator"),
     ({"type": "suppressions", "operator": ["exist"]}, 'unknown operator ["exist"]'),

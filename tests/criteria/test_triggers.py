@@ -24,7 +24,7 @@ def test_without_rules_every_event_counts(nothing: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "typo", [5, "x", "[", {"Property": "a"}, [5], [[rule("a", "equals")]], [{}], [{"Property": "a", "Value": "b"}]]
+    "typo", [5, "x", "[", {"Property": "a"}, [5], [None], [[rule("a", "equals")]], [rule("a", "equals")] * 251]
 )
 def test_what_is_no_list_of_rules_is_refused_and_matches_no_event(typo: Any) -> None:
     with pytest.raises(CriteriaInvalid):
@@ -130,6 +130,12 @@ def test_a_rule_that_cannot_be_told_is_named_and_matches_no_event(operator: Any,
 
     assert criteria.trigger_problems(rules) == [f"[1]: {reason}"]
     assert criteria.matches_event(rules, {}) is False
+
+
+@pytest.mark.parametrize("untold", [{}, {"Property": "p", "Value": "x"}])
+def test_a_rule_without_an_operator_matches_no_event(untold: dict[str, str]) -> None:
+    assert criteria.trigger_problems([untold]) == ["[0]: no operator"]
+    assert criteria.matches_event([untold], {"p": "x"}) is False
 
 
 def test_json_text_is_read_like_the_array() -> None:

@@ -132,6 +132,10 @@ async def test_flat_parameters_win_over_nested_ones(api: Client) -> None:
         ({"Action": "Webhook", "WebhookHeaders": '{"\\u0000":"b"}'}, "Actions[1].WebhookHeaders"),
         ({"Action": "Decision", "Actions": {"Maybe": [{"Action": "Debug"}]}}, "Actions[1].Actions.Maybe"),
         ({"Action": "Debug", "Actions": {"True": [{"Action": "Debug"}]}}, "Actions[1].Actions.True"),
+        *(
+            ({"Action": "Decision", "Criteria": typo}, "Actions[1].Criteria")
+            for typo in ("[[", 7, {"type": "tags"}, [["x"]], [[]], [[[[[{"type": "tags"}]]]]], [{"type": "tags"}] * 251)
+        ),
         ({"Action": "Debug", "ActionID": "abc"}, "Actions[1].ActionID"),
         ({"Action": "Debug", "ActionID": UNKNOWN}, "Actions[1].ActionID"),
         ("no object", "Actions[1]"),

@@ -1,5 +1,6 @@
 """Which parameters each trigger keeps, and what an update does to them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -74,14 +75,33 @@ async def test_no_criteria_may_be_written_in_many_ways(empty: object, api: Clien
     assert (await api.ok("journey.get", JourneyID=journey_id))["Run_Criteria"] == []
 
 
-@pytest.mark.parametrize("name", ["Run_Criteria", "Trigger_Criteria"])
-@pytest.mark.parametrize("typo", ["[[", "everybody", 7, [7], {"type": "tags"}, ["tags"]])
-async def test_a_typo_in_criteria_does_not_become_everybody(name: str, typo: object, door: str, api: Client) -> None:
-    response = await api.at(door).call("journey.create", Name="A", Trigger="Manual", **{name: typo})
+RULE = {"type": "suppressions", "operator": "exist"}
+NO_LISTS_OF_RULES: list[Any] = [
+    "[[", "everybody", 7, [7], {"type": "tags"}, ["tags"], "null", '"[]"', '"{}"', [["x"]], [[]], [[[]]],
+    [[RULE, None]], [[[[[RULE]]]]], [RULE] * 251, [[RULE] * 251],
+]  # fmt: skip
 
-    assert response.status_code == 400
-    assert response.json()["ErrorCode"] == 100000
-    assert name in response.json()["ErrorText"]
+
+@pytest.mark.parametrize("name", ["Run_Criteria", "Trigger_Criteria"])
+@pytest.mark.parametrize("typo", NO_LISTS_OF_RULES)
+async def test_a_typo_in_criteria_does_not_become_everybody(name: str, typo: object, door: str, api: Client) -> None:
+    journey_id = await a_journey(api)
+    before = await api.ok("journey.get", JourneyID=journey_id)
+
+    for command, given in (("journey.create", {"Name": "A"}), ("journey.update", {"JourneyID": journey_id})):
+        response = await api.at(door).call(command, **given, Trigger="Manual", **{name: typo})
+
+        assert response.status_code == 400
+        assert response.json()["ErrorCode"] == 100000
+        assert name in response.json()["ErrorText"]
+    assert await api.ok("journey.get", JourneyID=journey_id) == before
+
+
+@pytest.mark.parametrize("odd", [{}, {"operator": "exist"}, {"type": "moon-phase"}, {"type": "tags", "operator": "?"}])
+async def test_an_odd_rule_is_kept_as_it_is(odd: dict[str, str], door: str, api: Client) -> None:
+    journey_id = await a_journey(api.at(door), Run_Criteria=json.dumps([odd, [odd]]), Trigger_Criteria=[odd])
+
+    assert (await api.ok("journey.get", JourneyID=journey_id))["Run_Criteria"] == [odd, [odd]]
 
 
 async def test_a_new_trigger_discards_the_old_ones_parameters(api: Client) -> None:

@@ -193,6 +193,24 @@ async def test_criteria_of_a_trigger_that_match_no_event_are_named(api: Client) 
     assert found[0][1].startswith("Trigger_Criteria[0]: unknown operator")
 
 
+async def test_rules_without_a_type_or_an_operator_are_named(api: Client) -> None:
+    found = await enabled(
+        api,
+        {"Action": "Decision", "Criteria": [[{"operator": "exist"}, {"type": "suppressions"}]]},
+        Trigger="WebsiteEvent_pageView",
+        Trigger_Criteria=[{}],
+        Run_Criteria=[[{}, {"type": "moon-phase"}]],
+    )
+
+    assert found == [
+        (False, "Trigger_Criteria[0]: no operator"),
+        (False, "Run_Criteria cannot be evaluated: [0][0]: no type"),
+        (False, 'Run_Criteria cannot be evaluated: [0][1]: unknown type "moon-phase"'),
+        (True, "Decision: the criteria cannot be evaluated: [0][0]: no type"),
+        (True, "Decision: the criteria cannot be evaluated: [0][1]: no operator"),
+    ]
+
+
 async def test_a_triggers_record_that_was_deleted_since_is_named(api: Client) -> None:
     email_id = await an_email(api)
     journey_id = await a_journey(api, Trigger="EmailOpen", Trigger_EmailID=email_id)

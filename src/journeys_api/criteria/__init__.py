@@ -1,7 +1,7 @@
 """Criteria: RulesJson → a checked tree → one SQL condition over subscribers; and the criteria of triggers."""
 
 from journeys_api.criteria.errors import CriteriaInvalid, CriteriaNotEvaluable, SegmentsRecurse
-from journeys_api.criteria.reading import parse, problems
+from journeys_api.criteria.reading import check, parse, problems
 from journeys_api.criteria.service import compile, compile_many, condition, missing_records, problems_of_many
 from journeys_api.criteria.tree import Criteria, References
 from journeys_api.criteria.triggers import matches_event, parse_trigger, trigger_problems
@@ -13,6 +13,7 @@ __all__ = [
     "CriteriaNotEvaluable",
     "References",
     "SegmentsRecurse",
+    "check",
     "compile",
     "compile_many",
     "condition",

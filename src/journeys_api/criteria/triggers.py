@@ -30,8 +30,8 @@ class TriggerRule:
 def parse_trigger(rules: object) -> tuple[TriggerRule, ...]:
     """Check Trigger_Criteria: a list of `{"Property", "Operator", "Value"}`, names in any case. JSON text is read.
 
-    None, "", [] and {} are no rules. A rule with an unknown operator or an unsuitable value is kept, and matches no
-    event: `trigger_problems` names it.
+    None, "", [] and {} are no rules. A rule without an operator, with an unknown one or an unsuitable value is kept,
+    and matches no event: `trigger_problems` names it.
 
     Raises:
         CriteriaInvalid: not a list of rules.
@@ -76,11 +76,9 @@ def _rule(rule: object, place: str) -> TriggerRule:
     if not isinstance(rule, Mapping):
         raise CriteriaInvalid(f"{place}: not a rule")
     named = strict_json.folded(dict(rule))
-    if "operator" not in named:
-        raise CriteriaInvalid(f"{place}: a rule without an operator")
     try:
         name = named.get("property")
         name = "" if name is None else values.text(name)
-        return TriggerRule(name, read_test(named["operator"], named.get("value")))
+        return TriggerRule(name, read_test(named.get("operator"), named.get("value")))
     except BadValue as error:
         return TriggerRule("", None, str(error))

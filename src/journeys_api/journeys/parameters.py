@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from journeys_api import criteria
 from journeys_api.commands.reading import (
     Reader,
     Unreadable,
@@ -17,6 +19,7 @@ from journeys_api.commands.reading import (
     scalar_text,
 )
 from journeys_api.commands.registry import Param, Reading, Refusal, invalid, missing, not_found
+from journeys_api.criteria import CriteriaInvalid
 from journeys_api.errors import NotReadable
 from journeys_api.journeys import errors, schedules
 from journeys_api.journeys.service import LONGEST_NAME
@@ -48,26 +51,26 @@ NAME = bounded_text(LONGEST_NAME)
 NOTES = bounded_text(100_000)
 
 
-def _rules(value: Any) -> list[Any]:
-    """A list of rules; none at all may be written as null, "", [] or {} (rulings 5)."""
-    if value in ({}, []):
-        return []
-    rules = array(value)
-    if not all(isinstance(rule, list | dict) for rule in rules):
-        raise Unreadable
+def _rules(value: Any, *, judge: Callable[[object], object]) -> list[Any]:
+    """A list of rules; none at all may be written as null, "", [] or {} (rulings 5).
+
+    Args:
+        judge: raises CriteriaInvalid when it is none.
+    """
+    rules = [] if value == {} else array(value)
+    try:
+        judge(rules)
+    except CriteriaInvalid:
+        raise Unreadable from None
     return rules
 
 
-def _event_rules(value: Any) -> list[dict[str, Any]]:
-    rules = _rules(value)
-    if not all(isinstance(rule, dict) for rule in rules):
-        raise Unreadable
-    return rules
-
-
-RULES = Reader(_rules, {"type": "array", "items": {}, "description": "RulesJson; a JSON text of it is accepted"})
+RULES = Reader(
+    partial(_rules, judge=criteria.check),
+    {"type": "array", "items": {}, "description": "RulesJson; a JSON text of it is accepted"},
+)
 EVENT_RULES = Reader(
-    _event_rules,
+    partial(_rules, judge=criteria.parse_trigger),
     {
         "type": "array",
         "items": {
@@ -185,12 +188,12 @@ def refuse_fault(reading: Reading, fault: Fault, *, of_a_tag: int) -> None:
 
 def sent_trigger(reading: Reading) -> Sent:
     """The `Trigger_…` parameters of a call; "" counts as not sent."""
-    criteria = reading["trigger_criteria"]
+    rules = reading["trigger_criteria"]
     return Sent(
         list_id=reading["trigger_list_id"],
         email_id=reading["trigger_email_id"],
         value=reading["trigger_value"],
-        criteria=[] if criteria == "" else criteria,
+        criteria=[] if rules == "" else rules,
         schedule=reading["trigger_schedule"],
     )
 

@@ -6,8 +6,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from journeys_api import criteria
 from journeys_api.commands.reading import Unreadable, array, mapping, scalar_text, truth, whole
-from journeys_api.journeys.action_types import ACTION_TYPES, BRANCHES, HIDDEN, WebhookParameters, action_type_named
+from journeys_api.criteria import CriteriaInvalid
+from journeys_api.journeys.action_types import (
+    ACTION_TYPES,
+    BRANCHES,
+    HIDDEN,
+    DecisionParameters,
+    WebhookParameters,
+    action_type_named,
+)
 from journeys_api.journeys.errors import ActionNotFound, ActionsRefused
 from journeys_api.models import JourneyAction
 from journeys_api.strict_json import fold
@@ -99,10 +108,17 @@ def _read_parameters(action: str, given: Mapping[str, Any], place: str) -> dict[
         raise ActionsRefused(f"{place}.ActionParameters") from None
     flat = {name: value for name, value in given.items() if name not in _ABOUT_THE_ACTION}
     try:
-        return ACTION_TYPES[action].model_validate({**nested, **flat}).wire()
+        parameters = ACTION_TYPES[action].model_validate({**nested, **flat})
     except ValidationError as error:
         where = ".".join(str(step) for step in error.errors()[0]["loc"] if not _is_of_a_union(step))
         raise ActionsRefused(f"{place}.{where}") from None
+    if isinstance(parameters, DecisionParameters):
+        # not by the model, which reads stored actions, too: those of a Decision that fails must still be read
+        try:
+            criteria.check(parameters.criteria)
+        except CriteriaInvalid:
+            raise ActionsRefused(f"{place}.Criteria") from None
+    return parameters.wire()
 
 
 def _is_of_a_union(step: int | str) -> bool:

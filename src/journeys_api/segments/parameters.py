@@ -15,7 +15,7 @@ def _parse_rules(value: Any) -> list[Any]:
     """RulesJson as it is to be stored; `{}` is no rules, as `[]` is."""
     try:
         given = strict_json.loads(value) if isinstance(value, str) else value
-        parse(given, operator="and")
+        parse(given, operator="and", needs_types=True)
     except (NotReadable, CriteriaInvalid):
         raise Unreadable from None
     if given is not None and not isinstance(given, list | dict):

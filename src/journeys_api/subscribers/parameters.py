@@ -153,7 +153,7 @@ def judge_rules(reading: Reading, refusal: Refusal, *, refuses_unknown_types: bo
     if not reading.has("rules"):
         return
     try:
-        checked = parse(reading["rules"], operator=reading["operator"])
+        checked = parse(reading["rules"], operator=reading["operator"], needs_types=True)
     except CriteriaInvalid:
         checked = None
     if checked is None or checked.is_empty or (refuses_unknown_types and _has_unknown_type(reading["rules"])):
