@@ -68,7 +68,7 @@ async def test_triggers_are_named_in_any_case_and_kept_canonical(api: Client) ->
     assert created["Journey"]["Trigger"] == "ListSubscription"
 
 
-@pytest.mark.parametrize("empty", [None, "", [], {}, "[]"])
+@pytest.mark.parametrize("empty", [None, "", [], {}, "[]", "{}", " { } "])
 async def test_no_criteria_may_be_written_in_many_ways(empty: object, api: Client) -> None:
     journey_id = await a_journey(api, Run_Criteria=empty, Trigger_Criteria=empty)
 

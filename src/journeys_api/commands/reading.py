@@ -103,10 +103,14 @@ def _unpacked(value: Any, *, is_free: bool = False) -> Any:
     return value
 
 
-def array(value: Any) -> list[Any]:
-    """A list; also a JSON text of one, and a map of digits only, as sparse PHP array names make it."""
+def array(value: Any, *, takes_empty_object: bool = False) -> list[Any]:
+    """A list; also a JSON text of one, and a map of digits only, as sparse PHP array names make it.
+
+    Args:
+        takes_empty_object: whether {} is an empty list.
+    """
     value = _unpacked(value)
-    if isinstance(value, dict) and value and all(_DIGITS.fullmatch(key) for key in value):
+    if isinstance(value, dict) and (value or takes_empty_object) and all(_DIGITS.fullmatch(key) for key in value):
         value = [value[key] for key in sorted(value, key=int)]
     if not isinstance(value, list):
         raise Unreadable

@@ -57,7 +57,7 @@ def _rules(value: Any, *, judge: Callable[[object], object]) -> list[Any]:
     Args:
         judge: raises CriteriaInvalid when it is none.
     """
-    rules = [] if value == {} else array(value)
+    rules = array(value, takes_empty_object=True)
     try:
         judge(rules)
     except CriteriaInvalid:
