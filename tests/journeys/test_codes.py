@@ -325,6 +325,29 @@ async def test_unknown_journeys_are_answered_alone_when_a_code_needs_the_stored_
     assert await api.codes("journey.actions.published", JourneyID=UNKNOWN, Actions=[7]) == [5]
 
 
+NUL_IN_TRIGGERS: list[tuple[Parameters, list[int], list[int]]] = [
+    ({"Trigger": "Tag\x00"}, [3], [3]),
+    ({"Trigger": "ListSubscription", "Trigger_ListID": "\x00"}, [5], [5]),
+    ({"Trigger": "ListUnsubscription", "Trigger_ListID": ["1", "2\x00"]}, [5], [5]),
+    ({"Trigger": "EmailOpen", "Trigger_EmailID": "1\x00"}, [8], [8]),
+    ({"Trigger": "UnTag", "Trigger_Value": "1\x00"}, [10], [11]),
+    ({"Trigger": "CustomFieldValueChanged", "Trigger_Value": "\x001"}, [12], [12]),
+    ({"Trigger": "RevenueHit", "Trigger_Value": "20\x00"}, [14], [14]),
+    ({"Trigger": "JourneyCompleted", "Trigger_Value": {"a": "\x00"}}, [16], [16]),
+    ({"Trigger": "ScheduledPull", "Trigger_ListID": "1\x00"}, [20], [20]),
+]
+
+
+@pytest.mark.parametrize(("given", "at_create", "at_update"), NUL_IN_TRIGGERS)
+async def test_nul_takes_the_codes_of_a_triggers_parameters(
+    given: Parameters, at_create: list[int], at_update: list[int], door: str, api: Client
+) -> None:
+    journey_id = await a_journey(api)
+
+    assert await api.at(door).codes("journey.create", Name="A", **given) == at_create
+    assert await api.at(door).codes("journey.update", JourneyID=journey_id, **given) == at_update
+
+
 async def test_references_of_another_account_are_not_found(api: Client, make: Maker) -> None:
     other = await make.client()
     list_id, email_id, field_id = await a_list(other), await an_email(other), await a_field(other)

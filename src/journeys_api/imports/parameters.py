@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from journeys_api.commands.reading import Reader, Unreadable, comma_members, flag, from_json, mapping, scalar_text
+from journeys_api.commands.reading import (
+    RawReader,
+    Reader,
+    Unreadable,
+    comma_members,
+    flag,
+    from_json,
+    mapping,
+    scalar_text,
+)
 from journeys_api.commands.registry import Reading
 from journeys_api.delivery.web_urls import UrlRefused, parse_url
 from journeys_api.errors import NotReadable
@@ -37,13 +46,6 @@ class Webhook:
     """As in `Source`."""
 
 
-class _Whole(Reader):
-    """A reader of values with a file in them: NUL in the file is a matter of its line."""
-
-    def __call__(self, value: Any) -> Any:
-        return self.parse(value)
-
-
 def _tags(value: Any) -> tuple[str, ...]:
     names = tuple(comma_members(value))
     if not all(is_tag_name(name) for name in names):
@@ -67,7 +69,7 @@ def _webhook(value: Any) -> Webhook:
 webhooks = Reader(_webhook, {"type": "string", "format": "uri"})
 yes_or_no = Reader(flag().parse, {"type": "boolean"})
 tag_names = Reader(_tags, {"type": "array", "items": {"type": "string"}})
-sources = _Whole(
+sources = RawReader(
     _object,
     {
         "type": "object",

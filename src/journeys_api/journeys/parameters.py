@@ -7,6 +7,7 @@ from typing import Any
 
 from journeys_api import criteria
 from journeys_api.commands.reading import (
+    RawReader,
     Reader,
     Unreadable,
     array,
@@ -103,13 +104,13 @@ def settings_params(verb: str, *, keeps_empty: bool) -> list[Param]:
     ids = {"type": "integer", "description": "0 = any; an array or comma list is accepted", "minimum": 0}
     names = {"type": "string", "enum": [each.value for each in Trigger]}
     return [
-        Param("Trigger", "trigger", Reader(as_given.parse, names),
+        Param("Trigger", "trigger", RawReader(as_given.parse, names),
               doc=f"{verb} trigger type, one of {_TYPES}"),
-        Param("Trigger_ListID", "trigger_list_id", Reader(as_given.parse, ids), refers_to="list",
+        Param("Trigger_ListID", "trigger_list_id", RawReader(as_given.parse, ids), refers_to="list",
               doc="List of list-based triggers"),
-        Param("Trigger_EmailID", "trigger_email_id", Reader(as_given.parse, identifier.schema), refers_to="email",
+        Param("Trigger_EmailID", "trigger_email_id", RawReader(as_given.parse, identifier.schema), refers_to="email",
               doc="Email of email-based triggers; 0 = any"),
-        Param("Trigger_Value", "trigger_value", Reader(as_given.parse, {"type": ["string", "integer", "number"]}),
+        Param("Trigger_Value", "trigger_value", RawReader(as_given.parse, {"type": ["string", "integer", "number"]}),
               doc="Tag, custom field, amount or journey, as the trigger needs"),
         Param("TriggerParameters", "trigger_schedule", SCHEDULE, source=PULLING,
               doc="When and how many people ScheduledPull takes; other triggers do not read it"),
