@@ -325,6 +325,15 @@ async def test_unknown_journeys_are_answered_alone_when_a_code_needs_the_stored_
     assert await api.codes("journey.actions.published", JourneyID=UNKNOWN, Actions=[7]) == [5]
 
 
+async def test_a_trigger_that_comes_along_is_judged_before_the_journey_is_looked_up(api: Client, door: str) -> None:
+    api = api.at(door)
+    given: Parameters = {"JourneyID": UNKNOWN, "Trigger": "ListSubscription"}
+
+    assert await api.codes("journey.update", **given, Trigger_ListID="abc", Rate_Limit_Per_Day="x") == [5, 19]
+    assert await api.codes("journey.update", **given) == [4]
+    assert await api.codes("journey.update", **given, Trigger_ListID=0) == [10]
+
+
 NUL_IN_TRIGGERS: list[tuple[Parameters, list[int], list[int]]] = [
     ({"Trigger": "Tag\x00"}, [3], [3]),
     ({"Trigger": "ListSubscription", "Trigger_ListID": "\x00"}, [5], [5]),

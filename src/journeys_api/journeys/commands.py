@@ -1,5 +1,6 @@
 """The commands that make, change and delete journeys (journeys page)."""
 
+from contextlib import suppress
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -165,13 +166,10 @@ async def journey_update(call: Call, *, reading: Reading) -> Body:
     """
     journey = None
     if reading["journey_id"] is not None:
-        try:
+        with suppress(errors.JourneyNotFound):
             journey = await service.journey_for_update(
                 call.session, owner_id=call.owner_id, journey_id=reading["journey_id"]
             )
-        except errors.JourneyNotFound:
-            reading.raise_refusals()
-            raise
     trigger, parameters = _updated_trigger(reading, journey)
     reading.raise_refusals()
     if journey is None:
