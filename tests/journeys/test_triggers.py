@@ -139,15 +139,35 @@ async def test_a_tag_that_is_missing_or_malformed_is_11_on_update(api: Client) -
     assert await api.codes("journey.update", JourneyID=journey_id, Trigger="Tag", Trigger_Value="x") == [11]
 
 
-async def test_an_update_clears_texts_and_criteria_with_empty_ones(api: Client) -> None:
-    rule = [[{"type": "suppressions", "operator": "exist"}]]
-    journey_id = await a_journey(api, Notes="Old", Run_Criteria=rule, Rate_Limit_Per_Hour=5)
+@pytest.mark.parametrize("none", [[], {}, "[]", "{}"])
+async def test_an_update_clears_notes_criteria_and_caps(none: object, api: Client) -> None:
+    event = {"Property": "url", "Operator": "is set"}
+    given = {"Trigger": "WebsiteEvent_pageView", "Trigger_Criteria": [event], "Notes": "Old"}
+    journey_id = await a_journey(api, Run_Criteria=[[RULE]], Rate_Limit_Per_Hour=5, Rate_Limit_Per_Day=7, **given)
 
-    await api.ok("journey.update", JourneyID=journey_id, Notes="", Run_Criteria=[], Rate_Limit_Per_Hour="", Name="")
+    await api.ok("journey.update", JourneyID=journey_id, Rate_Limit_Per_Hour=0, Rate_Limit_Per_Day="0", Notes="")
+    await api.ok("journey.update", JourneyID=journey_id, Run_Criteria=none, Trigger_Criteria=none)
 
     found = await api.ok("journey.get", JourneyID=journey_id)
-    assert (found["Notes"], found["Run_Criteria"], found["Rate_Limit_Per_Hour"]) == ("", [], 0)
-    assert found["JourneyName"] == "Welcome"
+    assert (found["Rate_Limit_Per_Hour"], found["Rate_Limit_Per_Day"], found["Notes"]) == (0, 0, "")
+    assert (found["Run_Criteria"], found["TriggerParameters"]) == ([], [])
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+async def test_what_is_empty_on_an_update_stays_but_notes(empty: object, door: str, api: Client) -> None:
+    event = {"Property": "url", "Operator": "is set"}
+    given = {"Trigger": "WebsiteEvent_pageView", "Trigger_Criteria": [event], "Run_Criteria_Operator": "or"}
+    journey_id = await a_journey(api, Run_Criteria=[[RULE]], Rate_Limit_Per_Hour=5, Rate_Limit_Per_Day=7, **given)
+    before = await api.ok("journey.get", JourneyID=journey_id)
+
+    await api.at(door).ok(
+        "journey.update",
+        JourneyID=journey_id,
+        **dict.fromkeys((*given, "Name", "Run_Criteria", "Rate_Limit_Per_Hour", "Rate_Limit_Per_Day"), empty),
+    )
+
+    after = await api.ok("journey.get", JourneyID=journey_id)
+    assert {**after, "UpdatedAt": ""} == {**before, "UpdatedAt": ""}
 
 
 async def test_what_an_update_does_not_name_stays(api: Client) -> None:

@@ -1,6 +1,7 @@
 """The commands that make, change and delete journeys (journeys page)."""
 
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -58,7 +59,7 @@ def _check_create(reading: Reading) -> None:
     limit=HUNDRED_A_MINUTE,
     params=[
         Param("Name", "name", NAME, missing=1, doc="Name of the journey"),
-        *settings_params("Journey", keeps_empty=False),
+        *settings_params("Journey", clears_notes=False),
     ],
     check=_check_create,
     refusals=[
@@ -121,7 +122,7 @@ def _check_update(reading: Reading) -> None:
     params=[
         JOURNEY_ID,
         Param("Name", "name", NAME, doc="Updated journey name"),
-        *settings_params("Updated", keeps_empty=True),
+        *settings_params("Updated", clears_notes=True),
         STRICT,
     ],
     check=_check_update,
@@ -179,7 +180,7 @@ async def journey_update(call: Call, *, reading: Reading) -> Body:
         journey=journey,
         trigger=trigger,
         trigger_parameters=parameters,
-        settings=_updated_settings(reading),
+        settings=service.Settings(**{field.name: reading[field.name] for field in fields(service.Settings)}),
         now=call.now,
         is_strict=reading["is_strict"],
     )
@@ -199,16 +200,6 @@ def _updated_trigger(reading: Reading, journey: Journey | None) -> tuple[Trigger
         # 10 means "Journey not found" here: a missing or malformed tag is a record that is not there (rulings 5)
         refuse_fault(reading, fault, of_a_tag=11)
     return trigger, parameters
-
-
-def _updated_settings(reading: Reading) -> service.Settings:
-    """What the update says; "" clears notes and criteria and lifts a limit, and leaves the name alone."""
-    empty: dict[str, Any] = {"run_criteria": [], "rate_limit_per_hour": 0, "rate_limit_per_day": 0}
-    said = {
-        name: empty.get(name, "") if reading[name] == "" else reading[name]
-        for name in ("name", "notes", "run_criteria", "run_criteria_operator", *list(empty)[1:])
-    }
-    return service.Settings(**said)
 
 
 @command(

@@ -94,12 +94,12 @@ PULLING = "JC 4.16"
 _TYPES = ", ".join(trigger.value for trigger in Trigger)
 
 
-def settings_params(verb: str, *, keeps_empty: bool) -> list[Param]:
+def settings_params(verb: str, *, clears_notes: bool) -> list[Param]:
     """Trigger and settings, as create and update take them.
 
     Args:
         verb: what the descriptions start with.
-        keeps_empty: whether "" clears (update) or is absence (create).
+        clears_notes: whether "" clears the notes (update) or is absence (create), as it is of everything else.
     """
     ids = {"type": "integer", "description": "0 = any; an array or comma list is accepted", "minimum": 0}
     names = {"type": "string", "enum": [each.value for each in Trigger]}
@@ -114,17 +114,17 @@ def settings_params(verb: str, *, keeps_empty: bool) -> list[Param]:
               doc="Tag, custom field, amount or journey, as the trigger needs"),
         Param("TriggerParameters", "trigger_schedule", SCHEDULE, source=PULLING,
               doc="When and how many people ScheduledPull takes; other triggers do not read it"),
-        Param("Trigger_Criteria", "trigger_criteria", EVENT_RULES, keeps_empty=keeps_empty,
+        Param("Trigger_Criteria", "trigger_criteria", EVENT_RULES,
               doc="Criteria of the event: all must match"),
-        Param("Run_Criteria", "run_criteria", RULES, keeps_empty=keeps_empty,
+        Param("Run_Criteria", "run_criteria", RULES,
               doc="Criteria that a subscriber must meet to enter; none: everybody"),
         Param("Run_Criteria_Operator", "run_criteria_operator", OPERATOR, also=("RunCriteriaOperator",),
               doc="How the groups of Run_Criteria are connected: and, or (default: and)"),
-        Param("Rate_Limit_Per_Hour", "rate_limit_per_hour", PER_HOUR, invalid=18, keeps_empty=keeps_empty,
+        Param("Rate_Limit_Per_Hour", "rate_limit_per_hour", PER_HOUR, invalid=18,
               doc="Entries in any hour; 0 = unlimited"),
-        Param("Rate_Limit_Per_Day", "rate_limit_per_day", PER_HOUR, invalid=19, keeps_empty=keeps_empty,
+        Param("Rate_Limit_Per_Day", "rate_limit_per_day", PER_HOUR, invalid=19,
               doc="Entries in any day; 0 = unlimited"),
-        Param("Notes", "notes", NOTES, keeps_empty=keeps_empty, doc="Journey notes"),
+        Param("Notes", "notes", NOTES, keeps_empty=clears_notes, doc="Journey notes"),
     ]  # fmt: skip
 
 
@@ -189,12 +189,11 @@ def refuse_fault(reading: Reading, fault: Fault, *, of_a_tag: int) -> None:
 
 def sent_trigger(reading: Reading) -> Sent:
     """The `Trigger_…` parameters of a call; "" counts as not sent."""
-    rules = reading["trigger_criteria"]
     return Sent(
         list_id=reading["trigger_list_id"],
         email_id=reading["trigger_email_id"],
         value=reading["trigger_value"],
-        criteria=[] if rules == "" else rules,
+        criteria=reading["trigger_criteria"],
         schedule=reading["trigger_schedule"],
     )
 
