@@ -357,6 +357,16 @@ async def test_nul_takes_the_codes_of_a_triggers_parameters(
     assert await api.at(door).codes("journey.update", JourneyID=journey_id, **given) == at_update
 
 
+@pytest.mark.parametrize(("trigger", "code"), [("Tag", 11), ("UnTag", 11), ("JourneyCompleted", 17)])
+@pytest.mark.parametrize("value", [0, "0"])
+async def test_0_is_a_record_that_is_not_there(trigger: str, code: int, value: object, door: str, api: Client) -> None:
+    journey_id = await a_journey(api)
+    given = {"Trigger": trigger, "Trigger_Value": value}
+
+    assert await api.at(door).codes("journey.create", Name="A", **given) == [code]
+    assert await api.at(door).codes("journey.update", JourneyID=journey_id, **given) == [code]
+
+
 async def test_references_of_another_account_are_not_found(api: Client, make: Maker) -> None:
     other = await make.client()
     list_id, email_id, field_id = await a_list(other), await an_email(other), await a_field(other)

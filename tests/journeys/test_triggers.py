@@ -28,6 +28,7 @@ async def test_each_trigger_answers_the_parameters_it_was_given(api: Client, doo
         ({"Trigger": "Tag", "Trigger_Value": tag_id}, {"Value": tag_id}),
         ({"Trigger": "UnTag", "Trigger_Value": str(tag_id)}, {"Value": tag_id}),
         ({"Trigger": "CustomFieldValueChanged"}, []),
+        ({"Trigger": "CustomFieldValueChanged", "Trigger_Value": "0"}, []),
         (
             {"Trigger": "CustomFieldValueChanged", "Trigger_ListID": list_id, "Trigger_Value": field_id},
             {"ListID": list_id, "Value": field_id},
@@ -130,6 +131,17 @@ async def test_parameters_without_a_trigger_are_judged_against_the_stored_one(ap
 
     assert await parameters_of(api, journey_id) == {"ListID": list_id}
     assert await api.codes("journey.update", JourneyID=journey_id, Trigger_ListID="x") == [5]
+
+
+@pytest.mark.parametrize("more", [{}, {"Trigger": "CustomFieldValueChanged"}])
+async def test_an_update_goes_back_to_any_field_by_0(more: dict[str, str], api: Client) -> None:
+    list_id = await a_list(api)
+    given = {"Trigger": "CustomFieldValueChanged", "Trigger_ListID": list_id}
+    journey_id = await a_journey(api, **given, Trigger_Value=await a_field(api, list_id))
+
+    await api.ok("journey.update", JourneyID=journey_id, Trigger_Value=0, **more)
+
+    assert await parameters_of(api, journey_id) == {"ListID": list_id}
 
 
 async def test_a_tag_that_is_missing_or_malformed_is_11_on_update(api: Client) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from journeys_api.app import Application
 from tests.conftest import Client
@@ -220,6 +220,33 @@ async def test_a_triggers_record_that_was_deleted_since_is_named(api: Client) ->
     answer = await api.ok("journey.enable", JourneyID=journey_id)
 
     assert answer["Warnings"] == [{"ActionID": None, "Message": "the trigger's email is gone"}]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "kind"),
+    [
+        ("Tag", "tag"),
+        ("UnTag", "tag"),
+        ("CustomFieldValueChanged", "custom field"),
+        ("JourneyCompleted", "journey"),
+        ("EmailOpen", None),
+    ],
+)
+async def test_a_stored_0_is_named_where_it_is_no_record(
+    api: Client, app: Application, trigger: str, kind: str | None
+) -> None:
+    journey_id = await a_journey(api)
+    await actions_of(api, journey_id, {"Action": "Wait", "Published": True})
+    async with app.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE journeys SET trigger = :trigger, trigger_parameters = :stored WHERE journey_id = :journey"),
+            {"trigger": trigger, "stored": '{"Value": 0, "EmailID": 0}', "journey": journey_id},
+        )
+
+    answer = await api.ok("journey.enable", JourneyID=journey_id)
+
+    found = [each["Message"] for each in answer.get("Warnings", [])]
+    assert found == ([f"the trigger's {kind} is gone"] if kind else [])
 
 
 async def test_an_inactive_gateway_is_named(api: Client, admin: Client) -> None:

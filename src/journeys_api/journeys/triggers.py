@@ -1,7 +1,7 @@
 """The sixteen triggers: which parameters each takes, and the typed form in which they are kept (JC 2.B, rulings 5)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -46,7 +46,15 @@ def trigger_named(name: object) -> Trigger | None:
     return _BY_FOLDED_NAME.get(fold(name)) if isinstance(name, str) else None
 
 
-_RECORDS = frozenset({"list_id", "list_ids", "email_id", "tag_id", "field_id", "journey_id"})
+_NO_RECORD: Mapping[str, tuple[object, ...]] = {
+    "list_id": (None,),
+    "list_ids": ((), (0,)),
+    "email_id": (None, 0),
+    "tag_id": (None,),
+    "field_id": (None,),
+    "journey_id": (None,),
+}
+"""Field → the values that name no record; 0 stands for any list or email, and is no tag, field or journey."""
 
 
 class TriggerParameters(BaseModel):
@@ -59,7 +67,7 @@ class TriggerParameters(BaseModel):
     @property
     def names_records(self) -> bool:
         """Whether any of them names a record of the account, which has to be there."""
-        return any(value for name, value in self if name in _RECORDS)
+        return any(value not in _NO_RECORD[name] for name, value in self if name in _NO_RECORD)
 
     def wire(self) -> dict[str, Any]:
         """Their wire and stored form: `ListID` (`ListIDs` when several), `EmailID`, `Value`, `Criteria`, if given."""
@@ -283,6 +291,11 @@ def _list_ids(given: Any) -> tuple[int, ...]:
     return (0,) if 0 in ids else ids
 
 
+def _field_id(given: Any) -> int | None:
+    """None: any field."""
+    return whole(given) or None
+
+
 def _amount(given: Any) -> str:
     text = scalar_text(given)
     if isinstance(given, bool) or not _AMOUNT.fullmatch(text):
@@ -296,7 +309,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "list_ids": _list_ids,
     "email_id": whole,
     "tag_id": whole,
-    "field_id": whole,
+    "field_id": _field_id,
     "journey_id": whole,
     "amount": _amount,
     "criteria": tuple,

@@ -121,7 +121,8 @@ def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
         ("journey_id", "journey"),
     ):
         record_id = getattr(parameters, name, None)
-        if record_id:
+        # 0 stands for any email, and is no tag, field or journey
+        if record_id or (record_id == 0 and kind != "email"):
             found.named.append((WHOLE_JOURNEY, f"trigger's {kind}", Named(kind, record_id)))
     list_ids = (getattr(parameters, "list_id", 0), *getattr(parameters, "list_ids", ()))
     for list_id in list_ids:
