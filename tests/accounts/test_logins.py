@@ -15,7 +15,7 @@ from journeys_api.clock import FrozenClock, SystemClock
 from journeys_api.models import ApiKey, LoginSession
 from tests.accounts.answers import assert_refused, assert_unreadable
 from tests.accounts.conftest import Call, caller, until_one_waits
-from tests.conftest import ADMIN_KEY, SECRET_KEY, Account, Client, Maker, codes_of
+from tests.conftest import ADMIN_KEY, PASSWORD, SECRET_KEY, Account, Client, Maker, codes_of
 
 REFUSED = {"status": 200, "Success": False, "ErrorCode": [3], "ErrorText": ["Invalid login information"]}
 UNAUTHENTICATED = 99998
@@ -371,7 +371,60 @@ async def test_guesses_sent_together_do_not_slip_past_the_limit(
         )
 
     looked_at = [body for body in bodies if codes_of(body) == [3]]
-    assert 10 <= len(looked_at) < 14
+    assert len(looked_at) == 10
+
+
+async def test_an_account_is_guessed_at_by_one_count_whichever_of_its_names_is_used(
+    api: Client, another_application: Callable[..., Application]
+) -> None:
+    name = account_of(api).username
+    async with caller(another_application(rate_limits="on"), address="192.0.2.1") as here:
+        for number in range(10):
+            spelling = (name, f"{name}@example.com", name.upper())[number % 3]
+            assert await here("user.login", Username=spelling, Password="wrong") == REFUSED
+
+        closed = [await here("user.login", Username=each, Password=PASSWORD) for each in (name, f"{name}@EXAMPLE.com")]
+
+    assert [each["status"] for each in closed] == [429, 429]
+
+
+async def test_a_name_that_nobody_has_is_closed_just_as_one_that_somebody_has(
+    api: Client, another_application: Callable[..., Application]
+) -> None:
+    async with caller(another_application(rate_limits="on"), address="192.0.2.1") as here:
+        for name in (account_of(api).username, "nobody of this name"):
+            for number in range(10):
+                spelling = name.upper() if number % 2 else name
+                assert await here("user.login", Username=spelling, Password="wrong") == REFUSED
+            closed = await here("user.login", Username=name, Password="wrong")
+            assert (closed["status"], closed["ErrorCode"]) == (429, 429)
+
+
+async def test_logins_that_succeed_together_count_nowhere(
+    api: Client, another_application: Callable[..., Application]
+) -> None:
+    account = account_of(api)
+    async with caller(another_application(rate_limits="on"), address="192.0.2.1") as here:
+        assert len({*await asyncio.gather(*(log_in(here, account) for _ in range(20)))}) == 20
+        for _ in range(10):
+            assert await here("user.login", Username=account.username, Password="wrong") == REFUSED
+
+
+async def test_a_key_beside_a_name_is_guessed_no_oftener_than_alone(
+    administrator: tuple[str, str], another_application: Callable[..., Application]
+) -> None:
+    username, password = administrator
+    async with caller(another_application(rate_limits="on"), address="192.0.2.1") as here:
+        for _ in range(12):
+            body = await here("admin.login", Username=username, Password=password, AdminAPIKey="stale")
+            assert body["Success"] is True
+        for _ in range(10):
+            await here("admin.login", Username=username, Password="wrong", AdminAPIKey="guess")
+
+        by_name = await here("admin.login", Username=username, Password=password, AdminAPIKey="another guess")
+        by_key = await here("admin.login", AdminAPIKey="guess")
+
+    assert (by_name["status"], by_key["status"]) == (429, 429)
 
 
 async def test_a_login_that_overlaps_a_change_of_the_password_opens_nothing(

@@ -1,7 +1,7 @@
 """The commands of accounts: logins, the own account, API keys; those of administrators beside it (AC 2.1-2.3)."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from journeys_api.accounts import group_commands, logins, service, user_commands, wire
 from journeys_api.accounts.errors import (
@@ -26,8 +26,6 @@ from journeys_api.commands.registry import (
 
 __all__ = ["group_commands", "user_commands"]
 
-Login = TypeVar("Login")
-
 NO_MD5 = "an encrypted password is not accepted, send the password itself"
 
 PASSWORD_PARAMS = (
@@ -47,16 +45,21 @@ LOGIN_REFUSALS = (
 )
 
 
-async def _guarded(call: Call, account_name: str, attempt: Callable[[], Awaitable[Login]]) -> Login:
-    """Let an attempt to log in happen, unless too many have failed; count it when it fails."""
-    async with logins.turn():
-        # asked once it is our turn: attempts sent together must not all pass before the first has failed
-        call.failed_logins.check(account_name=account_name, address=call.client_address)
+def _counted(call: Call) -> logins.Counted:
+    @contextmanager
+    def counted(account: str) -> Iterator[None]:
+        take_back = call.failed_logins.count(account=account, address=call.client_address)
         try:
-            return await attempt()
+            yield
         except LoginRefused:
-            call.failed_logins.record(account_name=account_name, address=call.client_address)
             raise
+        except BaseException:
+            take_back()
+            raise
+        else:
+            take_back()
+
+    return counted
 
 
 def _needs_a_credential(reading: Reading, *, key: str) -> None:
@@ -94,30 +97,30 @@ async def user_login(
 
     A session opened by a key ends with the key and is bound to the same address. A disabled account is answered like a
     wrong password. There is no two-factor authentication: its parameters are ignored, its codes 6 and 101 not used.
-    After 10 failures of one name from one address within 60 seconds, 429.
+    After 10 failures of one account, by whichever name, from one address within 60 seconds, 429.
     """
-    lifetime = call.settings.session_lifetime
-
-    async def attempt() -> logins.UserLogin:
+    lifetime, counted = call.settings.session_lifetime, _counted(call)
+    async with logins.turn():
         if api_key is not None:
-            return await logins.log_in_user_by_key(
+            login = await logins.log_in_user_by_key(
                 call.session,
                 key=api_key,
                 pepper=call.pepper,
                 client_address=call.client_address,
                 now=call.now,
                 lifetime=lifetime,
+                counted=counted,
             )
-        return await logins.log_in_user(
-            call.session,
-            name=username or "",
-            password=password or "",
-            pepper=call.pepper,
-            now=call.now,
-            lifetime=lifetime,
-        )
-
-    login = await _guarded(call, api_key or username or "", attempt)
+        else:
+            login = await logins.log_in_user(
+                call.session,
+                name=username or "",
+                password=password or "",
+                pepper=call.pepper,
+                now=call.now,
+                lifetime=lifetime,
+                counted=counted,
+            )
     return {"SessionID": login.session_id, "UserInfo": wire.logged_in_user(login.user, login.group)}
 
 
@@ -160,26 +163,30 @@ async def admin_login(
     """Log an administrator in by username and password, or by the configured AdminAPIKey.
 
     The key is nobody's: its `AdminInfo` has the id 0, and its sessions end when another key is configured. Next to a
-    wrong key, username and password are still tried. After 10 failures of one name from one address within 60 seconds,
-    429.
+    wrong key, username and password are still tried. After 10 failures of one account from one address within 60
+    seconds, 429.
     """
     configured = call.settings.admin_api_key
-    lifetime = call.settings.session_lifetime
+    lifetime, counted = call.settings.session_lifetime, _counted(call)
+    tries_a_name = username is not None and password is not None and not is_password_encrypted
 
-    async def attempt() -> logins.AdministratorLogin:
-        if admin_api_key is not None:
+    async def by_key(key: str) -> logins.AdministratorLogin:
+        with counted(f"key {key}"):
             try:
                 return await logins.log_in_by_admin_key(
                     call.session,
-                    key=admin_api_key,
+                    key=key,
                     configured=configured.get_secret_value() if configured else "",
                     pepper=call.pepper,
                     now=call.now,
                     lifetime=lifetime,
                 )
             except LoginRefused:
-                if username is None or password is None or is_password_encrypted:
+                if not tries_a_name:
                     raise
+            return await by_name()
+
+    async def by_name() -> logins.AdministratorLogin:
         return await logins.log_in_administrator(
             call.session,
             name=username or "",
@@ -187,9 +194,11 @@ async def admin_login(
             pepper=call.pepper,
             now=call.now,
             lifetime=lifetime,
+            counted=counted,
         )
 
-    login = await _guarded(call, username or admin_api_key or "", attempt)
+    async with logins.turn():
+        login = await (by_name() if admin_api_key is None else by_key(admin_api_key))
     return {"SessionID": login.session_id, "AdminInfo": wire.administrator(login)}
 
 

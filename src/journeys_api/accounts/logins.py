@@ -1,8 +1,8 @@
 """Rules of logins: what proves who somebody is, and the sessions that come of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,6 +19,10 @@ other calls need connections too."""
 
 EXPIRED_AT_ONCE = 100
 """Expired sessions that one login clears away: more than it adds, few enough not to be felt."""
+
+Counted = Callable[[str], AbstractContextManager[None]]
+"""Counts a login to what is named as failed, unless its block ends otherwise than with LoginRefused. Entered before the
+password is looked at, and where the account is known: it has several names, and is to be guessed at by one count."""
 
 _turns = asyncio.Semaphore(AT_ONCE)
 
@@ -50,7 +54,14 @@ async def turn() -> AsyncIterator[None]:
 
 
 async def log_in_user(
-    session: AsyncSession, *, name: str, password: str, pepper: bytes, now: datetime, lifetime: timedelta
+    session: AsyncSession,
+    *,
+    name: str,
+    password: str,
+    pepper: bytes,
+    now: datetime,
+    lifetime: timedelta,
+    counted: Counted,
 ) -> UserLogin:
     """Log a user in by e-mail address or username, and password.
 
@@ -60,36 +71,49 @@ async def log_in_user(
         LoginRefused: no such account, another password, or the account is disabled.
     """
     kept = await queries.password_of_user(session, name=name)
-    await _prove(kept, password)
-    assert kept is not None
-    # read again under a lock: a password changed, or an account disabled, while this one was hashed must not let in
-    account = (
-        await session.execute(
-            queries.enabled_accounts().where(User.user_id == kept.account_id, User.password_hash == kept.password_hash)
-        )
-    ).one_or_none()
-    if account is None:
-        raise LoginRefused
+    with counted(_counted_as("user", kept, name)):
+        await _prove(kept, password)
+        assert kept is not None
+        # read again under a lock: a password changed, or an account disabled, while this was hashed must not let in
+        account = (
+            await session.execute(
+                queries.enabled_accounts().where(
+                    User.user_id == kept.account_id, User.password_hash == kept.password_hash
+                )
+            )
+        ).one_or_none()
+        if account is None:
+            raise LoginRefused
     session_id = await _open(session, pepper=pepper, now=now, lifetime=lifetime, user_id=kept.account_id)
     return UserLogin(session_id, account[0], account[1])
 
 
 async def log_in_user_by_key(
-    session: AsyncSession, *, key: str, pepper: bytes, client_address: str, now: datetime, lifetime: timedelta
+    session: AsyncSession,
+    *,
+    key: str,
+    pepper: bytes,
+    client_address: str,
+    now: datetime,
+    lifetime: timedelta,
+    counted: Counted,
 ) -> UserLogin:
     """Log a user in by an API key, and count its use. The session ends with the key.
 
     Raises:
         LoginRefused: no such key, not from this address, or the account is disabled.
     """
-    found = await queries.key_by_hash(session, key_hash=credentials.keyed_hash(pepper, key))
-    if found is None or not credentials.may_use_from(found.bound_ip_address, client_address):
-        raise LoginRefused
-    account = (await session.execute(queries.enabled_accounts().where(User.user_id == found.owner_id))).one_or_none()
-    if account is None or not await queries.count_key_use(
-        session, api_key_id=found.api_key_id, client_address=client_address, now=now
-    ):
-        raise LoginRefused
+    with counted(f"key {key}"):
+        found = await queries.key_by_hash(session, key_hash=credentials.keyed_hash(pepper, key))
+        if found is None or not credentials.may_use_from(found.bound_ip_address, client_address):
+            raise LoginRefused
+        account = (
+            await session.execute(queries.enabled_accounts().where(User.user_id == found.owner_id))
+        ).one_or_none()
+        if account is None or not await queries.count_key_use(
+            session, api_key_id=found.api_key_id, client_address=client_address, now=now
+        ):
+            raise LoginRefused
     session_id = await _open(
         session, pepper=pepper, now=now, lifetime=lifetime, user_id=found.owner_id, api_key_id=found.api_key_id
     )
@@ -97,7 +121,14 @@ async def log_in_user_by_key(
 
 
 async def log_in_administrator(
-    session: AsyncSession, *, name: str, password: str, pepper: bytes, now: datetime, lifetime: timedelta
+    session: AsyncSession,
+    *,
+    name: str,
+    password: str,
+    pepper: bytes,
+    now: datetime,
+    lifetime: timedelta,
+    counted: Counted,
 ) -> AdministratorLogin:
     """Log an administrator in by username and password.
 
@@ -105,15 +136,16 @@ async def log_in_administrator(
         LoginRefused: no such administrator, or another password.
     """
     kept = await queries.password_of_administrator(session, name=name)
-    await _prove(kept, password)
-    assert kept is not None
-    administrator = await session.scalar(
-        select(Administrator)
-        .where(Administrator.administrator_id == kept.account_id, Administrator.password_hash == kept.password_hash)
-        .with_for_update(key_share=True)
-    )
-    if administrator is None:
-        raise LoginRefused
+    with counted(_counted_as("administrator", kept, name)):
+        await _prove(kept, password)
+        assert kept is not None
+        administrator = await session.scalar(
+            select(Administrator)
+            .where(Administrator.administrator_id == kept.account_id, Administrator.password_hash == kept.password_hash)
+            .with_for_update(key_share=True)
+        )
+        if administrator is None:
+            raise LoginRefused
     last_login_at = administrator.last_login_at
     administrator.last_login_at = now
     await session.flush()
@@ -144,6 +176,11 @@ async def log_in_by_admin_key(
 async def end_sessions(session: AsyncSession, *, user_id: int) -> None:
     """Log a user out everywhere."""
     await session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
+
+
+def _counted_as(kind: str, kept: queries.KeptPassword | None, name: str) -> str:
+    """The kinds are counted apart: else a name closed for the one would tell whether the other has it."""
+    return f"{kind} name {name.lower()}" if kept is None else f"{kind} {kept.account_id}"
 
 
 async def _prove(kept: queries.KeptPassword | None, password: str) -> None:

@@ -55,11 +55,18 @@ ANONYMOUS = Principal("anonymous")
 class FailedLogins(Protocol):
     """Counts failed logins; what it counts outlives the refusal, whatever becomes of the call's transaction."""
 
-    def check(self, *, account_name: str, address: str) -> None:
-        """Raise TooManyRequests when this name from this address, or this address, has failed too often."""
+    def count(self, *, account: str, address: str) -> Callable[[], None]:
+        """Count a login as failed before it is judged: of those sent together, no more are judged than may fail.
 
-    def record(self, *, account_name: str, address: str) -> None:
-        """Count one failure."""
+        Args:
+            account: one text for each account, by whichever of its names it is tried.
+
+        Returns:
+            What takes the count back, for a login that has not failed.
+
+        Raises:
+            TooManyRequests: this account from this address, or this address, has failed too often; nothing is counted.
+        """
 
 
 @dataclass

@@ -126,62 +126,79 @@ class RateLimits:
         """Count a refused credential (99998), over all commands; not allowed: answer 429 in its place."""
         return self._bucket(ADDRESS_LIMIT, "refused", _network(address))
 
-    def check(self, *, account_name: str, address: str) -> None:
-        """Judge a login before its password is looked at; counts nothing.
+    def count(self, *, account: str, address: str) -> Callable[[], None]:
+        """Count a login as failed before it is judged: of those sent together, no more are judged than may fail.
+
+        Args:
+            account: one text for each account, by whichever of its names it is tried.
+
+        Returns:
+            What takes the count back, for a login that has not failed.
 
         Raises:
-            TooManyRequests: this name from this address, or this address, has failed too often.
+            TooManyRequests: this account from this address, or this address, has failed too often; nothing is counted.
         """
-        quotas = [
-            self._bucket(limit, *bucket, counts=False) for limit, bucket in self._login_buckets(account_name, address)
+        network = _network(address)
+        buckets: list[tuple[Limit, str, tuple[str, ...]]] = [
+            (LOGIN_LIMIT, "login", (account, network)),
+            (ADDRESS_LIMIT, "logins", (network,)),
         ]
-        refused = [quota.reset_seconds for quota in quotas if not quota.allowed]
-        if refused:
-            raise TooManyRequests(max(refused))
+        quotas = [self._bucket(limit, kind, *fields) for limit, kind, fields in buckets]
+        counted = [bucket for bucket, quota in zip(buckets, quotas, strict=True) if quota.allowed]
 
-    def record(self, *, account_name: str, address: str) -> None:
-        """Count one failed login, whether or not the account exists."""
-        for limit, bucket in self._login_buckets(account_name, address):
-            self._bucket(limit, *bucket)
+        def take_back() -> None:
+            for limit, kind, fields in counted:
+                self._take_back(limit, kind, *fields)
+
+        if len(counted) < len(buckets):
+            take_back()
+            raise TooManyRequests(max(quota.reset_seconds for quota in quotas if not quota.allowed))
+        return take_back
 
     def close(self) -> None:
         """Hang up on the store."""
         self.limiter.close()
 
-    @staticmethod
-    def _login_buckets(account_name: str, address: str) -> list[tuple[Limit, tuple[str, ...]]]:
-        network = _network(address)
-        return [
-            (LOGIN_LIMIT, ("login", account_name.lower(), network)),
-            (ADDRESS_LIMIT, ("logins", network)),
-        ]
-
-    def _bucket(self, limit: Limit, kind: str, *fields: str, counts: bool = True) -> Quota:
+    def _bucket(self, limit: Limit, kind: str, *fields: str) -> Quota:
         limiter = self.limiter
         if not limiter.enabled:
             return UNLIMITED
         key = _key(fields)
         if limiter.is_shared and limiter.answers():
             try:
-                return self._state(_item(kind, limit.count, limit.seconds), key, counts)
+                return self._hit(_item(kind, limit.count, limit.seconds), key)
             except StorageError as error:
                 limiter.lose(error)
-        share = -(-limit.count // self._processes)
-        return self._state(_item(kind, share, limit.seconds), key, counts)
+        return self._hit(self._share(kind, limit), key)
 
-    def _state(self, item: RateLimitItem, key: str, counts: bool) -> Quota:
+    def _share(self, kind: str, limit: Limit) -> RateLimitItem:
+        """What this process counts by itself."""
+        return _item(kind, -(-limit.count // self._processes), limit.seconds)
+
+    def _take_back(self, limit: Limit, kind: str, *fields: str) -> None:
+        """One hit less in the bucket."""
+        limiter = self.limiter
+        if not limiter.enabled:
+            return
+        key = _key(fields)
+        if limiter.is_shared and limiter.answers():
+            try:
+                limiter.storage.take_back(_item(kind, limit.count, limit.seconds).key_for(key))
+            except StorageError as error:
+                limiter.lose(error)
+            return
+        limiter.storage.take_back(self._share(kind, limit).key_for(key))
+
+    def _hit(self, item: RateLimitItem, key: str) -> Quota:
         strategy = self.limiter.limiter
-        accepted: bool | None = None
-        if counts and isinstance(strategy.storage, RingStorage):
+        if isinstance(strategy.storage, RingStorage):
             # in one step, as every call comes by here; a store is asked by the strategy, twice
             expiry = item.get_expiry()
-            accepted, began, used = strategy.storage.hit(item.key_for(key), item.amount, expiry)
+            allowed, began, used = strategy.storage.hit(item.key_for(key), item.amount, expiry)
             reset_time, remaining = began + expiry, item.amount - used
         else:
-            if counts:
-                accepted = strategy.hit(item, key)
+            allowed = strategy.hit(item, key)
             reset_time, remaining = strategy.get_window_stats(item, key)
-        allowed = remaining > 0 if accepted is None else accepted
         wait = reset_time - self._clock()
         if not allowed and remaining > 0:
             wait = 1  # a hit has left the window between the two questions
@@ -230,6 +247,11 @@ class _StoreLimiter(Limiter):
         self._lost_at = self._back_at = -math.inf
         self._ask_at = -math.inf
         self._probe: _Probe | None = None
+
+    @property
+    def storage(self) -> "RingStorage | SharedStorage":
+        """Where is counted now."""
+        return cast("RingStorage | SharedStorage", self.limiter.storage)
 
     def answers(self) -> bool:
         """Whether to count in the store; while it is away, have it asked from time to time."""

@@ -110,6 +110,13 @@ class RingStorage(Storage, MovingWindowSupport):
                 return now, 0
             return window.times[window.first], count
 
+    def take_back(self, key: str) -> None:
+        """Forget the newest hit of the key."""
+        with self._lock:
+            window = self._windows.get(key)
+            if window is not None and len(window.times) > window.first:
+                window.times.pop()
+
     def _forget_idle(self, now: float, expiry: int) -> None:
         queue = self._due.get(expiry)
         for _ in range(2):

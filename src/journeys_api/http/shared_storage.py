@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from limits.errors import StorageError
 from limits.storage import RedisStorage
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -89,6 +90,17 @@ class SharedStorage(RedisStorage):
     def _ask(self, key: str, limit: int, expiry: int, amount: int) -> tuple[bool, tuple[float, int]]:
         accepted, count, age = self._hit([self.prefixed_key(key)], [limit, expiry, amount])
         return bool(accepted), (self._clock() - age / 1_000_000, count)
+
+    def take_back(self, key: str) -> None:
+        """Forget the newest hit of the key.
+
+        Raises:
+            StorageError: the server does not do it.
+        """
+        try:
+            self.storage.lpop(self.prefixed_key(key))
+        except (RedisError, OSError) as error:
+            raise StorageError(error) from error
 
     def check(self) -> bool:
         """Whether the server counts: not only whether it answers, as one that is read-only or full does."""
