@@ -346,15 +346,18 @@ class EmbeddedPostgres:
     def _watch(self, leaving: threading.Event) -> None:
         """Start the server again whenever it has died, until we leave."""
         while not leaving.wait(WATCH):
-            if self._postmaster() is not None:
-                continue
-            log.error("postgres_died", directory=str(self.cluster), last_words=self._last_words())
+            # a look may fail, too, for want of file descriptors: who watches goes on whatever happens
             try:
+                if self._postmaster() is not None:
+                    continue
+                log.error("postgres_died", directory=str(self.cluster), last_words=self._last_words())
                 with self._changing():
                     self._ensure_running()
                 log.info("postgres_restarted", directory=str(self.cluster))
             except (EmbeddedPostgresError, OSError) as error:
                 log.error("postgres_restart_failed", reason=str(error))
+            except Exception:
+                log.exception("postgres_watch_failed")
 
     def _stop(self) -> None:
         postmaster = self._postmaster()

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from pydantic import SecretStr
 
+from journeys_api.db import WrongDatabaseUrl, checked_url
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.secrets_file import kept_secret
 from journeys_api.settings import Settings
@@ -39,8 +40,10 @@ def opened(settings: Settings, *, owning: bool) -> Iterator[Settings]:
         if secret is not None and any(known in secret.get_secret_value().lower() for known in KNOWN_SECRETS):
             raise CannotStart(f"JOURNEYS_{name} is the one from an example: give it 16 random characters or more")
     if settings.database_url is not None:
-        if not settings.database_url.startswith(("postgresql://", "postgres://")):
-            raise CannotStart("JOURNEYS_DATABASE_URL must be a URL such as postgresql://user:password@host:5432/name")
+        try:
+            checked_url(settings.database_url)
+        except WrongDatabaseUrl as error:
+            raise CannotStart(f"JOURNEYS_DATABASE_URL cannot be used: {error}") from None
         yield settings
         return
     postgres = EmbeddedPostgres(settings.data_dir)

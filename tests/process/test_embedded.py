@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -155,6 +156,21 @@ def test_a_killed_server_is_started_again_for_its_owner(hold: Any, data_dir: Pat
 
     eventually(lambda: postmaster_pid(data_dir) not in (None, pid) and answers(url), "not started again")
     assert run_sql(url, "SELECT value FROM kept") == 7
+
+
+def test_who_watches_outlives_a_want_of_file_descriptors(hold: Any, data_dir: Path) -> None:
+    owner, url = hold("own")
+    run_sql(url, "SELECT 1")
+    soft, hard = resource.prlimit(owner.pid, resource.RLIMIT_NOFILE)
+
+    resource.prlimit(owner.pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{owner.pid}/fd")), hard))
+    while "postgres_restart_failed" not in (line := owner.stderr.readline()):
+        assert line, "it has ended"
+    resource.prlimit(owner.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    pid = the_postmaster(data_dir)
+    kill(pid)
+
+    eventually(lambda: postmaster_pid(data_dir) not in (None, pid) and answers(url), "not started again")
 
 
 def test_a_server_taken_over_is_watched_as_well(hold: Any, data_dir: Path) -> None:

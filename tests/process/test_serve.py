@@ -274,7 +274,13 @@ NOWHERE = "postgresql://u:hunter2@127.0.0.1:1/nothing"
         ({"JOURNEYS_ADMIN_API_KEY": "hunter2"}, "JOURNEYS_ADMIN_API_KEY: must have at least 8 characters"),
         ({"JOURNEYS_ADMIN_API_KEY": "changeme-changeme"}, "JOURNEYS_ADMIN_API_KEY is the one from an example"),
         ({"JOURNEYS_SECRET_KEY": "your-secret-key-here"}, "JOURNEYS_SECRET_KEY is the one from an example"),
-        ({"JOURNEYS_DATABASE_URL": "mysql://u:hunter2@h/d", **KEYS}, "JOURNEYS_DATABASE_URL must be a URL such as"),
+        ({"JOURNEYS_DATABASE_URL": "mysql://u:hunter2@h/d", **KEYS}, "it must be a URL such as postgresql://"),
+        ({"JOURNEYS_DATABASE_URL": f"{NOWHERE}?channel_binding=require", **KEYS}, "channel_binding is not supported"),
+        ({"JOURNEYS_DATABASE_URL": f"{NOWHERE}?connect_timeout=soon", **KEYS}, "connect_timeout is a number"),
+        (
+            {"JOURNEYS_DATABASE_URL": f"{NOWHERE}?sslmode=require&connect_timeout=2", **KEYS},
+            "cannot reach the database",
+        ),
         ({"JOURNEYS_DATABASE_URL": NOWHERE, **KEYS}, "cannot reach the database"),
         ({"JOURNEYS_PORT": "http"}, "JOURNEYS_PORT: Input should be a valid integer"),
     ],
@@ -289,7 +295,7 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(start: Start, given: dict[
 
 def test_a_server_of_ones_own_is_used_without_a_demo_account(serve: Serve, data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir.parent / "other").own() as url:
-        server = serve(JOURNEYS_DATABASE_URL=url, **KEYS)
+        server = serve(JOURNEYS_DATABASE_URL=f"{url}&sslmode=prefer&connect_timeout=5", **KEYS)
         unknown = server.get("/metrics", AdminAPIKey=KEYS["JOURNEYS_ADMIN_API_KEY"])
         code = server.end(signal.SIGTERM)
 
