@@ -16,7 +16,7 @@ from journeys_api import lanes
 from journeys_api.app import Application
 from journeys_api.db import make_engine
 from journeys_api.http.doors import is_away
-from journeys_api.lanes import PoolLane, Prepared, SessionLane
+from journeys_api.lanes import PoolLane, Prepared, SessionLane, Shares
 from journeys_api.settings import Settings
 from tests.tracking.lines import Line
 
@@ -97,7 +97,7 @@ async def test_whoever_gives_up_gives_back_what_it_was_given_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, *, is_given: bool
 ) -> None:
     monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 30.0 if is_given else 0.0)
-    turns = lanes._Turns(1)
+    turns = lanes.Turns(1)
     assert turns.taken()
     waiting = asyncio.create_task(turns.wait())
     await asyncio.sleep(0)
@@ -111,6 +111,25 @@ async def test_whoever_gives_up_gives_back_what_it_was_given_and_nothing_else(
 
     assert isinstance(ended, asyncio.CancelledError if is_given else TimeoutError)
     assert (turns.taken(), turns.taken()) == (True, False)
+
+
+async def test_an_account_with_all_of_its_share_waits_for_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = Shares(2)
+    for account in ("a", "a", "b"):
+        await shares.enter(account)
+    waiting = asyncio.create_task(shares.enter("a"))
+    await asyncio.sleep(0)
+
+    shares.leave("b")
+    shares.leave("a")
+    await waiting
+    monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 0.0)
+    with pytest.raises(PoolTimeout):
+        await shares.enter("a")
+    for _ in range(2):
+        shares.leave("a")
+
+    await shares.enter("a")
 
 
 async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:

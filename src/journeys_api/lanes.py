@@ -78,7 +78,7 @@ class PoolLane:
         self._engine = engine
         self._detours = 0
         # the pool makes who waits for a connection pay several times what the statement costs
-        self._turns = _Turns(engine.sync_engine.pool.size())  # type: ignore[attr-defined]
+        self._turns = Turns(engine.sync_engine.pool.size())  # type: ignore[attr-defined]
         event.listen(engine.sync_engine, "invalidate", self._expect_stale)
 
     async def rows(self, prepared: Prepared, **values: Any) -> Sequence[Any]:
@@ -151,17 +151,18 @@ class PoolLane:
         self._detours = 10 * self._engine.sync_engine.pool.size()  # type: ignore[attr-defined]
 
 
-class _Turns:
+class Turns:
     """Lets some in at a time, the others in their order, and nobody wait longer than for a connection."""
 
     def __init__(self, room: int) -> None:
-        self._room = room
+        self.room = room
+        """How many more may come in at once."""
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     def taken(self) -> bool:
         """Take a turn, if there is one."""
-        if self._room:
-            self._room -= 1
+        if self.room:
+            self.room -= 1
             return True
         return False
 
@@ -188,7 +189,41 @@ class _Turns:
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._room += 1
+        self.room += 1
+
+
+class Shares:
+    """Turns that each account has of its own: whatever one asks for, it leaves room for the others.
+
+    Args:
+        most: calls of one account that are worked on at once; its further ones wait in their order.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._of: dict[str, Turns] = {}
+
+    async def enter(self, account: str) -> None:
+        """Wait for a turn of the account's, and take it.
+
+        Raises:
+            sqlalchemy.exc.TimeoutError: none came in time.
+        """
+        turns = self._of.get(account)
+        if turns is None:
+            turns = self._of[account] = Turns(self._most)
+        if not turns.taken():
+            try:
+                await turns.wait()
+            except TimeoutError:
+                raise PoolTimeout(_TOO_LONG) from None
+
+    def leave(self, account: str) -> None:
+        """Give the turn back."""
+        turns = self._of[account]
+        turns.give_back()
+        if turns.room == self._most:
+            del self._of[account]
 
 
 class _Row(asyncpg.Record):  # type: ignore[misc]

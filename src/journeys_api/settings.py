@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     """Where the embedded PostgreSQL, the generated secrets and the Maildir live."""
 
     database_pool_size: int = Field(default=8, ge=1, le=100)
-    """Connections that one process keeps; 4 to 8 is where throughput stops growing."""
+    """Connections that one process keeps; 4 to 8 is where throughput stops growing. The calls of one
+    account use half of them at most."""
 
     statement_timeout: Duration = timedelta(seconds=10)
     """A statement of an API call that runs longer is cancelled and answered with 503."""

@@ -58,6 +58,10 @@ def _declare(happened: list[str]) -> None:
         await call.session.execute(statement("SELECT CAST(:text AS text), 1 / 0"), {"text": text})
         raise AssertionError("unreachable")
 
+    async def lock(call: Call, *, number: int) -> Body:
+        await call.session.execute(statement("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+        return {}
+
     async def surprise(call: Call) -> Body:
         raise Unexpected
 
@@ -108,6 +112,7 @@ def _declare(happened: list[str]) -> None:
     command("test.odd", routes=[("GET", "/api/v1/test.odd")], scope=Scope.PUBLIC, **sources)(odd)
     command("test.fail", routes=[("GET", "/api/v1/test.fail")], scope=Scope.PUBLIC, **sources)(fail)
     command("test.sql", scope=Scope.PUBLIC, params=[Param("Text", "text", text, default="")], **sources)(sql)
+    command("test.lock", params=[Param("Number", "number", identifier)], **sources)(lock)
     command("test.surprise", routes=[("GET", "/api/v1/test.surprise")], scope=Scope.PUBLIC, **sources)(surprise)
     command(
         "test.fail.documented",

@@ -34,7 +34,7 @@ from journeys_api.http.metrics import Metrics
 from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
-from journeys_api.lanes import Lane
+from journeys_api.lanes import Lane, Shares
 from journeys_api.settings import Settings
 from journeys_api.strict_json import fold
 from journeys_api.uploads import Upload
@@ -109,6 +109,8 @@ class Doors:
             self._methods.setdefault(path, []).append(method)
         # the command of a legacy call may stand in the body: as much is read as the most generous command takes
         self._long_bodies = LongBodies()
+        # a call holds one connection: an account whose statements take long leaves half of them to the others
+        self._shares = Shares(max(1, settings.database_pool_size // 2))
         self._longest_body = max(made.body_limit for made in COMMANDS.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -293,6 +295,16 @@ class Doors:
             failed_logins=self._rate_limits,
             open_session=self._sessions,
         )
+        if principal.kind == "anonymous":
+            return await self._in_its_transaction(command, call, arguments)
+        account = principal.account
+        await self._shares.enter(account)
+        try:
+            return await self._in_its_transaction(command, call, arguments)
+        finally:
+            self._shares.leave(account)
+
+    async def _in_its_transaction(self, command: Command, call: Call, arguments: Mapping[str, Any]) -> Body | Download:
         if command.transaction is Transaction.WHOLE:
             async with self._sessions.begin() as call.opened:
                 return await command.handler(call, **arguments)
