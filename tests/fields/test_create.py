@@ -327,3 +327,14 @@ async def test_a_global_field_belongs_to_no_list(api: Client) -> None:
     row = await _create(api, await make_list(api), IsGlobal="Yes")
 
     assert (row["RelListID"], row["IsGlobal"]) == ("0", "Yes")
+
+
+async def test_names_and_default_values_have_an_end(api: Client) -> None:
+    list_id = await make_list(api)
+
+    row = await _create(api, list_id, FieldName="n" * 250, DefaultValue="d" * 250)
+
+    assert (row["FieldName"], row["FieldDefaultValue"]) == ("n" * 250, "d" * 250)
+    given = {"SubscriberListID": list_id, "FieldType": "Single line"}
+    await unreadable(api, "customfield.create", FieldName="n" * 251, **given)
+    await unreadable(api, "customfield.create", FieldName="n", DefaultValue="d" * 251, **given)

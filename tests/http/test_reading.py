@@ -53,6 +53,18 @@ def _unreadable(answer: httpx.Response, status: int = 400) -> bool:
     )
 
 
+async def test_what_is_absent_in_the_body_counts_in_the_query_string(wired: Wired, address: str) -> None:
+    query = f"{address}?Command=test.echo&Text=hi"
+
+    for body, content_type in (
+        (b"Text=", FORM),
+        (b'{"Text":""}', "application/json"),
+        (b'{"Text":null}', "application/json"),
+    ):
+        answer = await wired.http.post(query, content=body, headers={"Content-Type": content_type})
+        assert answer.json()["Text"] == "hi"
+
+
 async def test_the_query_string_is_enough_for_a_post(wired: Wired, address: str) -> None:
     answer = await wired.http.post(f"{address}?Command=test.echo&Text=hi", headers={"Content-Type": FORM})
 

@@ -352,3 +352,14 @@ async def test_everybody_of_a_segment_may_be_tagged_unsubscribed_and_deleted(api
     assert [tag["TagID"] for tag in tagged["SubscriberTags"]] == [tag_id]
     assert [row["EmailAddress"] for row in left["Subscribers"]] == ["ann@a.example"]
     assert [row["EmailAddress"] for row in stay["Subscribers"]] == ["bob@b.example"]
+
+
+async def test_a_name_has_an_end(api: Client) -> None:
+    list_id = await make_list(api)
+    given = {"SubscriberListID": list_id, "SegmentOperator": "and", "RulesJson": json.dumps([address("is", "a@b.c")])}
+
+    made = await api.ok("segment.create", SegmentName="n" * 250, **given)
+
+    assert await refused(api, "segment.create", SegmentName="n" * 251, **given) == [2]
+    too_long = {"SegmentID": made["SegmentID"], "SegmentName": "ñ" * 3000}
+    assert await refused(api, "segment.update", **too_long) == [2]

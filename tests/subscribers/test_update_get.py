@@ -154,6 +154,20 @@ async def test_a_global_value_can_be_changed_and_removed(api: Client) -> None:
     assert (row[f"CustomField{field_id}"], row[f"CustomField{other_id}"]) == ("", "stays")
 
 
+@pytest.mark.parametrize("date", ["0001-01-01", "1899-12-31", "9999-12-31 23:59:59"])
+async def test_no_date_makes_a_list_unreadable(api: Client, date: str) -> None:
+    list_id = await make_list(api)
+    subscriber_id = await create(api, list_id, "a@example.com")
+
+    answer = await api.call(
+        "subscriber.update", SubscriberID=subscriber_id, SubscriberListID=list_id, UnsubscriptionDate=date
+    )
+
+    assert answer.status_code < 500
+    row = await get(api, list_id, "a@example.com")
+    assert row["UnsubscriptionDate"] == (date if answer.json()["Success"] else "0000-00-00 00:00:00")
+
+
 async def test_a_status_is_only_written_down(api: Client) -> None:
     target = await make_list(api)
     list_id = await make_list(api, OptOutSubscribeTo=target, OptOutAddToSuppressionList="Yes")

@@ -186,14 +186,21 @@ def _day(value: Any) -> date:
         raise Unreadable from None
 
 
+EARLIEST_YEAR = 1900
+"""Nothing that is told with an instant was before; the very first ones would be kept as PostgreSQL's -infinity."""
+
+
 def _instant(value: Any) -> datetime:
     text = scalar_text(value)
     if not (_DAY.fullmatch(text) or _INSTANT.fullmatch(text)):
         raise Unreadable
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        read = datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         raise Unreadable from None
+    if read.year < EARLIEST_YEAR:
+        raise Unreadable
+    return read
 
 
 def _email(value: Any) -> str:

@@ -5,7 +5,10 @@ from datetime import UTC, date, datetime
 
 def instant(value: datetime | None, *, absent: str | None = "0000-00-00 00:00:00") -> str | None:
     """`YYYY-MM-DD HH:MM:SS`, UTC; None as `absent` (the vendor writes a zero date)."""
-    return absent if value is None else value.astimezone(UTC).isoformat(" ", "seconds")[:19]
+    if value is None:
+        return absent
+    # PostgreSQL's infinities come without a zone, and are at the very ends of what a datetime can be
+    return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat(" ", "seconds")[:19]
 
 
 def day(value: date) -> str:

@@ -37,7 +37,8 @@ _SCHEMA = {"oneOf": [identifier.schema, {"type": "array", "items": identifier.sc
 _JOURNEYS = Param("JourneyID", "journey_ids", Reader(_one_or_several, _SCHEMA), missing=1, invalid=4,
                   refers_to="journey", doc="A journey, or an array of journeys")  # fmt: skip
 _JOURNEY = Param("JourneyID", "journey_id", identifier, missing=1, invalid=4, refers_to="journey", doc="The journey")
-_LIST = Param("ListID", "list_id", identifier, missing=2, invalid=5, refers_to="list", doc="The subscriber's list")
+_LIST = Param("ListID", "list_id", identifier, missing=2, invalid=5, also=("SubscriberListID",), refers_to="list",
+              doc="The subscriber's list")  # fmt: skip
 _SUBSCRIBER = Param("SubscriberID", "subscriber_id", identifier, missing=3, invalid=6, refers_to="subscriber",
                     doc="The subscriber")  # fmt: skip
 _CODES = (

@@ -7,6 +7,7 @@ from journeys_api.commands.reading import (
     Unreadable,
     as_given,
     boolean,
+    bounded_text,
     choice,
     flag,
     identifier,
@@ -19,7 +20,7 @@ from journeys_api.commands.registry import Param, Reading, Refusal, command
 from journeys_api.fields import service, wire
 from journeys_api.fields.errors import AliasTaken, FieldNotFound, FieldOfAnotherList, FieldStaysGlobal, RuleMissing
 from journeys_api.fields.kinds import DATA_TYPES, FieldType
-from journeys_api.fields.parameters import judge_alias, read_choices, read_settings, shared_params
+from journeys_api.fields.parameters import LONGEST_NAME, judge_alias, read_choices, read_settings, shared_params
 from journeys_api.fields.service import FieldSettings
 from journeys_api.lists.errors import ListNotFound
 
@@ -35,7 +36,7 @@ _ALIAS_REFUSALS = [
     permission="CustomField.Create",
     params=[
         Param("SubscriberListID", "list_id", identifier, missing=1, invalid=8, also=("ListID",), refers_to="list"),
-        Param("FieldName", "field_name", text, doc="Required unless PresetName is given"),
+        Param("FieldName", "field_name", bounded_text(LONGEST_NAME), doc="Required unless PresetName is given"),
         Param(
             "FieldType",
             "field_type",
@@ -117,7 +118,7 @@ def _check_update(reading: Reading) -> None:
     permission="CustomField.Update",
     params=[
         Param("CustomFieldID", "field_id", identifier, missing=1, invalid=6, refers_to="field"),
-        Param("FieldName", "field_name", text, missing=2),
+        Param("FieldName", "field_name", bounded_text(LONGEST_NAME), missing=2),
         Param("FieldType", "field_type", choice(FieldType), missing=3, invalid=7),
         Param(
             "SubscriberListID",

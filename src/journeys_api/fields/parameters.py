@@ -22,6 +22,8 @@ from journeys_api.fields.presets import PRESETS
 from journeys_api.fields.service import FieldSettings
 
 _ALIAS = re.compile(r"[A-Za-z0-9 ._-]{1,250}")
+LONGEST_NAME = 250
+"""Of names and default values (AC 7.3)."""
 _YEARS = re.compile(r"([0-9]{4})-([0-9]{4})")
 _PRESETS = {name.lower(): name for name in PRESETS}
 
@@ -84,7 +86,7 @@ def shared_params(
 ) -> list[Param]:
     """The parameters that create and update have in common; only update has codes for all of them."""
     return [
-        Param("DefaultValue", "default_value", readers.text, keeps_empty=True),
+        Param("DefaultValue", "default_value", readers.bounded_text(LONGEST_NAME), keeps_empty=True),
         Param("ValidationMethod", "validation_method", method, invalid=bad_method, doc="Default: Disabled"),
         Param(
             "ValidationRule",

@@ -42,10 +42,18 @@ class Given:
 
     @cached_property
     def merged(self) -> dict[str, Any]:
-        """One mapping of both; the body wins, except with null, which is absence."""
+        """One mapping of both; the body wins, except with what is absence there: null, and empty text."""
+        query = self.query
         if not self.body:
-            return self.query
-        return {**self.query, **{name: value for name, value in self.body.items() if value is not None}}
+            return query
+        return {
+            **query,
+            **{
+                name: value
+                for name, value in self.body.items()
+                if value is not None and not (value == "" and name in query)
+            },
+        }
 
     def every(self, name: str) -> list[Any]:
         """The values of one parameter in each place it may stand."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
-from journeys_api.commands.reading import boolean, identifier, known_ids, one_of, text
+from journeys_api.commands.reading import boolean, bounded_text, identifier, known_ids, one_of, text
 from journeys_api.commands.registry import Param, Reading, Refusal, command, invalid, missing, not_found
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.segments import service, wire
@@ -11,6 +11,7 @@ from journeys_api.segments.errors import SegmentNotFound
 from journeys_api.segments.parameters import list_id_or_nothing, read_rules, rule_params, sample_size
 from journeys_api.segments.service import SegmentChanges
 
+LONGEST_NAME = 250
 _RULES = '[[{"type":"fields","field_id":"EmailAddress","operator":"contains","value":"example"}]]'
 _RANDOMNESS = [
     Param("Randomness", "is_random", boolean, doc="Whether only a sample belongs to it, always the same people"),
@@ -23,7 +24,7 @@ _RANDOMNESS = [
     permission="Segment.Create",
     params=[
         Param("SubscriberListID", "list_id", identifier, missing=1, invalid=4, also=("ListID",), refers_to="list"),
-        Param("SegmentName", "name", text, missing=2, invalid=2),
+        Param("SegmentName", "name", bounded_text(LONGEST_NAME), missing=2, invalid=2),
         Param("SegmentOperator", "operator", one_of("and", "or"), missing=3, invalid=3),
         *rule_params(),
         *_RANDOMNESS,
@@ -86,7 +87,7 @@ def _check_update(reading: Reading) -> None:
     permission="Segment.Update",
     params=[
         Param("SegmentID", "segment_id", identifier, missing=1, invalid=4, refers_to="segment"),
-        Param("SegmentName", "name", text, missing=2, invalid=2),
+        Param("SegmentName", "name", bounded_text(LONGEST_NAME), missing=2, invalid=2),
         Param("SegmentOperator", "operator", one_of("and", "or"), invalid=5),
         Param(
             "SubscriberListID",
