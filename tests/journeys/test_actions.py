@@ -118,6 +118,35 @@ async def test_flat_parameters_win_over_nested_ones(api: Client) -> None:
     assert saved[0]["ActionParameters"] == {"TargetTagID": 2}
 
 
+DEBUG = {"Action": "Debug"}
+
+
+@pytest.mark.parametrize("flat", [{}, {"Actions": None}, {"Actions": ""}])
+async def test_branches_may_stand_under_the_parameters(flat: dict[str, Any], api: Client, door: str) -> None:
+    inner = {"Action": "YesNo", "ActionParameters": json.dumps({"CriteriaLeft": "Opens", "actions": {"no": [DEBUG]}})}
+    outer = {"Criteria": [], "Actions": {"True": [inner], "False": []}}
+
+    saved = await actions_of(
+        api.at(door), await a_journey(api), {"Action": "Decision", "ActionParameters": outer, **flat}
+    )
+
+    (action,) = saved
+    assert action["ActionParameters"] == {"Criteria": []}
+    assert [each["Action"] for each in action["Actions"]["True"][0]["Actions"]["No"]] == ["Debug"]
+
+
+async def test_flat_branches_win_over_nested_ones(api: Client) -> None:
+    nested = {"Actions": {"True": [DEBUG]}}
+
+    saved = await actions_of(
+        api,
+        await a_journey(api),
+        {"Action": "Decision", "Actions": {"True": [], "False": [DEBUG]}, "ActionParameters": nested},
+    )
+
+    assert [(side, len(actions)) for side, actions in saved[0]["Actions"].items()] == [("True", 0), ("False", 1)]
+
+
 @pytest.mark.parametrize(
     ("action", "place"),
     [
@@ -132,6 +161,15 @@ async def test_flat_parameters_win_over_nested_ones(api: Client) -> None:
         ({"Action": "Webhook", "WebhookHeaders": '{"\\u0000":"b"}'}, "Actions[1].WebhookHeaders"),
         ({"Action": "Decision", "Actions": {"Maybe": [{"Action": "Debug"}]}}, "Actions[1].Actions.Maybe"),
         ({"Action": "Debug", "Actions": {"True": [{"Action": "Debug"}]}}, "Actions[1].Actions.True"),
+        (
+            {"Action": "Debug", "ActionParameters": {"Actions": {"True": [{"Action": "Debug"}]}}},
+            "Actions[1].ActionParameters.Actions.True",
+        ),
+        (
+            {"Action": "Decision", "ActionParameters": {"Actions": {"True": [7]}}},
+            "Actions[1].ActionParameters.Actions.True[0]",
+        ),
+        ({"Action": "Decision", "ActionParameters": {"Actions": "x"}}, "Actions[1].ActionParameters.Actions"),
         *(
             ({"Action": "Decision", "Criteria": typo}, "Actions[1].Criteria")
             for typo in ("[[", 7, {"type": "tags"}, [["x"]], [[]], [[[[[{"type": "tags"}]]]]], [{"type": "tags"}] * 251)

@@ -77,11 +77,15 @@ def _read_node(element: Any, place: str, depth: int) -> Node:
     action = action_type_named(given.get("action"))
     if action is None:
         raise ActionsRefused
-    branches = _read_branches(action, given.get("actions"), place, depth)
+    under = _read_under(given.get("actionparameters"), place)
+    if given.get("actions") in (None, ""):
+        branches = _read_branches(action, under.get("actions"), f"{place}.ActionParameters", depth)
+    else:
+        branches = _read_branches(action, given["actions"], place, depth)
     return Node(
         place=place,
         action=action,
-        parameters=_read_parameters(action, given, place),
+        parameters=_read_parameters(action, given, under, place),
         action_id=_read_scalar(whole, given.get("actionid"), f"{place}.ActionID") or 0,
         notes=_read_scalar(scalar_text, given.get("notes"), f"{place}.Notes", keeps_empty=True),
         is_published=_read_scalar(truth, given.get("published"), f"{place}.Published"),
@@ -99,16 +103,19 @@ def _read_scalar(read: Any, value: Any, place: str, *, keeps_empty: bool = False
         raise ActionsRefused(place) from None
 
 
-def _read_parameters(action: str, given: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The parameters, flat or under `ActionParameters`; flat wins."""
-    under = given.get("actionparameters")
+def _read_under(under: Any, place: str) -> dict[str, Any]:
+    """What stands under `ActionParameters`, by folded name."""
     try:
-        nested = {fold(name): value for name, value in mapping(under).items()} if under not in (None, "") else {}
+        return {fold(name): value for name, value in mapping(under).items()} if under not in (None, "") else {}
     except Unreadable:
         raise ActionsRefused(f"{place}.ActionParameters") from None
+
+
+def _read_parameters(action: str, given: Mapping[str, Any], under: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The parameters, flat or under `ActionParameters`; flat wins."""
     flat = {name: value for name, value in given.items() if name not in _ABOUT_THE_ACTION}
     try:
-        parameters = ACTION_TYPES[action].model_validate({**nested, **flat})
+        parameters = ACTION_TYPES[action].model_validate({**under, **flat})
     except ValidationError as error:
         where = ".".join(str(step) for step in error.errors()[0]["loc"] if not _is_of_a_union(step))
         raise ActionsRefused(f"{place}.{where}") from None
