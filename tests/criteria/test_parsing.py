@@ -8,6 +8,7 @@ import pytest
 from journeys_api import criteria
 from journeys_api.criteria import CriteriaInvalid
 from journeys_api.criteria.memberships import TagRule
+from journeys_api.criteria.reading import RULES
 from journeys_api.criteria.tree import MOST_RULES
 
 TAG = {"type": "tags", "operator": "has this tag", "value": "1"}
@@ -77,6 +78,16 @@ def test_ids_are_a_comma_list_or_an_array(value: Any) -> None:
     parsed = criteria.parse([{**TAG, "operator": "has any of these tags", "value": value}], operator="and")
 
     assert [rule.tag_ids for _, rule in parsed.rules() if isinstance(rule, TagRule)] == [(1, 3)]
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
+@pytest.mark.parametrize("key", ["value", "journey-id", "email-id", "field_id"])
+@pytest.mark.parametrize("operator", ["is set", "has this tag", "in journey", "opened", "belongs to", "exist"])
+def test_whatever_has_references_names_records(kind: str, key: str, operator: str) -> None:
+    rule = {"TYPE": kind.title(), "Operator": operator, key.upper(): "7"}
+    parsed = criteria.parse([rule], operator="and")
+
+    assert criteria.names_records(rule) >= (parsed.references != criteria.References())
 
 
 def test_the_records_that_rules_name_are_known() -> None:

@@ -162,6 +162,45 @@ async def test_secrets_and_rules_that_name_records_stay_behind(api: Client, admi
     assert "t0ken" not in json.dumps(copy)
 
 
+NAMING: list[dict[str, Any]] = [
+    {"type": "fields", "field_id": ":1", "operator": "is set"},
+    {"type": "fields", "field_id": "CustomField:1", "operator": "resembles"},
+    {"type": "fields", "field_id": 1, "operator": "between"},
+    {"type": "TAGS", "operator": "has any of these tags", "value": [1, 2]},
+    {"type": "tags", "operator": "resembles", "value": "1"},
+    {"type": "journeys", "operator": "opened", "value": 1},
+    {"type": "journey-email-action", "operator": "opened", "journey-id": 5, "value": ""},
+    {"type": "journey-email-action", "operator": "opened", "Journey-ID": "0", "value": "5"},
+    {"type": "segments", "operator": "belongs to", "value": 1},
+    {"type": "campaign-events", "operator": "opened", "value": "", "email-id": 12},
+    {"type": "campaign-events", "operator": "opened", "value": [3]},
+]
+NAMELESS: list[dict[str, Any]] = [
+    RULE,
+    {"type": "fields", "field_id": "EmailAddress", "operator": "resembles"},
+    {"type": "tags", "operator": "has no tags", "value": ""},
+    {"type": "campaign-events", "operator": "opened", "value": [], "email-id": 0},
+    {"type": "suppressions", "operator": "exist", "value": 5},
+    {"type": "website-events", "event": "Cart", "operator": "happened in the last X days", "value": 5},
+    {"type": "moon-phase", "value": "full"},
+    {"operator": "exist"},
+]
+
+
+async def test_rules_name_records_by_other_keys_than_their_value(api: Client, admin: Client, make: Maker) -> None:
+    answer, copy = await copied(
+        api,
+        admin,
+        make,
+        *({"Action": "Decision", "Criteria": [[rule], [RULE]]} for rule in NAMING),
+        {"Action": "Decision", "Criteria": [NAMELESS]},
+    )
+
+    assert answer["ResourcesReset"] == ["Criteria"]
+    kept = [action["ActionParameters"]["Criteria"] for action in copy["Actions"]]
+    assert kept == [[[RULE]]] * len(NAMING) + [[NAMELESS]]
+
+
 async def test_a_journey_may_be_copied_within_one_account(api: Client, admin: Client) -> None:
     assert api.account
     journey_id = await a_journey(api)

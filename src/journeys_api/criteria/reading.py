@@ -6,6 +6,7 @@ from typing import Any
 from journeys_api import strict_json
 from journeys_api.criteria import events, fields, memberships, values
 from journeys_api.criteria.errors import CriteriaInvalid
+from journeys_api.criteria.subjects import is_custom
 from journeys_api.criteria.tree import MOST_RULES, Criteria, Node, Rule, Unevaluable
 from journeys_api.criteria.values import BadValue
 from journeys_api.errors import NotReadable
@@ -22,6 +23,15 @@ RULES: Mapping[str, Callable[[Mapping[str, Any]], Rule]] = {
     "campaign-events": events.read_campaign_events,
 }
 """Folded `type` → how the rule is read, names folded."""
+
+_ID_KEYS: Mapping[str, tuple[str, ...]] = {
+    "tags": ("value",),
+    "journeys": ("value",),
+    "journey-email-action": ("value", "journey-id"),
+    "segments": ("value",),
+    "campaign-events": ("value", "email-id"),
+}
+"""Folded `type` → the keys of a rule under which ids of records stand, whatever its operator; fields apart."""
 
 _DEEPEST = 2
 """Levels of arrays below the outermost: groups and subgroups."""
@@ -88,6 +98,17 @@ def read_rule(rule: Mapping[str, Any]) -> Rule:
         return RULES[fold(kind)](rule)
     except BadValue as error:
         return Unevaluable(str(error))
+
+
+def names_records(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule, as it was sent, names a record of its account; also one that cannot be evaluated."""
+    named = strict_json.folded(dict(rule))
+    kind = named.get("type")
+    if not isinstance(kind, str):
+        return False
+    if fold(kind) == "fields":
+        return is_custom(named.get("field_id"))
+    return any(named.get(key) not in (None, "", 0, "0", [], {}) for key in _ID_KEYS.get(fold(kind), ()))
 
 
 def _is_or(operator: object) -> bool:

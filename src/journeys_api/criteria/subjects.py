@@ -117,6 +117,14 @@ PHYSICAL: Mapping[str, Field] = {
 _CUSTOM = re.compile(r"(?:customfield)?:?([0-9]{1,40})")
 
 
+def is_custom(value: object) -> bool:
+    """Whether a `field_id` names a custom field."""
+    try:
+        return isinstance(read_field(value), Custom)
+    except BadValue:
+        return False
+
+
 def read_field(value: object) -> Field:
     """The field that a `field_id` names: a column, the id of a custom field, `CustomField<ID>` or `CustomField:<ID>`.
 

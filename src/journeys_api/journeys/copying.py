@@ -1,6 +1,5 @@
 """Copies of journeys: a clone within the account, and a copy into another account."""
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api import criteria
 from journeys_api.accounts import service as accounts
 from journeys_api.accounts.errors import UserNotFound
 from journeys_api.emails import service as emails
@@ -30,10 +30,6 @@ REFERENCES = (
 
 MOST_COPIED = 10_000
 """Journeys and actions that one call clones, together: copies can be copied again, and all are made in memory."""
-
-_NAMING_RULES = frozenset({"segments", "tags", "journeys", "journey-email-action", "campaign-events"})
-"""Criteria rules whose value is the id of a record."""
-_FIELD = re.compile(r"(customfield:?)?[0-9]+", re.IGNORECASE)
 
 
 class SourceUserNotFound(DomainError):
@@ -271,25 +267,18 @@ def _reset_yes_no(parameters: dict[str, Any], copied: Copied) -> None:
         copied.note("CriteriaRight")
 
 
-def _without_naming_rules(criteria: Any) -> tuple[list[Any], bool]:
+def _without_naming_rules(rules: Any) -> tuple[list[Any], bool]:
     """The criteria without rules that name a record of the account, or groups emptied so; and whether any went."""
     kept: list[Any] = []
     was_reset = False
-    for item in criteria if isinstance(criteria, list) else []:
+    for item in rules if isinstance(rules, list) else []:
         if isinstance(item, list):
             inner, inner_was_reset = _without_naming_rules(item)
             was_reset = was_reset or inner_was_reset
             if inner or not inner_was_reset:
                 kept.append(inner)
-        elif isinstance(item, dict) and _names_a_record({fold(name): value for name, value in item.items()}):
+        elif isinstance(item, dict) and criteria.names_records(item):
             was_reset = True
         else:
             kept.append(item)
     return kept, was_reset
-
-
-def _names_a_record(rule: dict[str, Any]) -> bool:
-    kind = fold(str(rule.get("type", "")))
-    if kind == "fields":
-        return bool(_FIELD.fullmatch(str(rule.get("field_id", ""))))
-    return kind in _NAMING_RULES and rule.get("value") not in (None, "", [], 0)
