@@ -15,8 +15,9 @@ from sqlalchemy import text
 
 from journeys_api.app import Application
 from journeys_api.clock import SetClock
+from journeys_api.models import SHARDS
 from journeys_api.settings import Settings
-from journeys_api.trigger_events import Happened, record
+from journeys_api.trigger_events import Happened, record, shard_of
 from journeys_api.work import Worker
 from tests.conftest import Client
 
@@ -145,6 +146,19 @@ class Audience:
             "subscriber.subscribe", ListID=self.list_id, EmailAddress=address, IPAddress="127.0.0.1", **more
         )
         return int(answer["SubscriberID"])
+
+    async def crowd(self, work: Work, count: int, *, shard: int) -> list[int]:
+        """So many new people whose events and timers are all in one shard, where a batch may take them together."""
+        async with work.worker.sessions.begin() as session:
+            made = await session.scalars(
+                text(
+                    "INSERT INTO subscribers (owner_id, list_id, email_address, status, created_at, updated_at) "
+                    "SELECT owner_id, list_id, gen_random_uuid() || '@example.com', 'Subscribed', now(), now() "
+                    "FROM lists, generate_series(1, :count) WHERE list_id = :list RETURNING subscriber_id"
+                ),
+                {"list": self.list_id, "count": (count + 1) * SHARDS},
+            )
+            return [each for each in made if shard_of(each) == shard][:count]
 
     async def enter(self, journey_id: int, subscriber_id: int, **more: Any) -> None:
         """Let somebody into a journey by command."""

@@ -1,10 +1,12 @@
 """Who enters which journey, by what happens to them; who does not, and why."""
 
+import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from journeys_api.trigger_events import MAX_DEPTH, Happened
+from journeys_api.trigger_events import MAX_DEPTH, Happened, shard_of
 from tests.conftest import Client
 from tests.engine.conftest import Audience, Work, running
 
@@ -399,6 +401,68 @@ async def test_events_of_one_person_are_read_in_their_order(
     await work.run()
 
     assert await work.ends(waiting) == [("exited", "left by a journey"), ("active", None)]
+
+
+async def test_everybody_of_a_batch_leaves_what_their_own_event_names(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    other = Audience(api, int((await api.ok("list.create", SubscriberListName="Other"))["ListID"]))
+    people = await audience.crowd(work, 5, shard=2)
+    (elsewhere,) = await other.crowd(work, 1, shard=2)
+    first, second, third = [
+        await running(api, {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 1}) for _ in range(3)
+    ]
+    for journey_id in (first, second, third):
+        await work.happen(api, *[Happened("Start", audience.list_id, each, journey_id) for each in people])
+        await work.happen(api, Happened("Start", other.list_id, elsewhere, journey_id))
+    await work.move()
+
+    def leaving(person: int, journey_id: int = 0, **payload: Any) -> Happened:
+        return Happened("Exit", audience.list_id, person, journey_id, payload)
+
+    await work.happen(
+        api,
+        leaving(people[0]),
+        leaving(people[1], but=[second, third], reason="enough"),
+        leaving(people[2], third),
+        leaving(people[3], MISSING),
+        leaving(elsewhere),
+    )
+    assert await work.worker.engine.enroll(2) == 5
+    await work.move()
+
+    left, stays = ("exited", "left by a journey"), ("active", None)
+    assert await work.ends(first) == [left, ("exited", "enough"), stays, stays, stays, stays]
+    assert await work.ends(second) == [left, stays, stays, stays, stays, stays]
+    assert await work.ends(third) == [left, stays, left, stays, stays, stays]
+    for journey_id, active in ((first, 4), (second, 5), (third, 4)):
+        journey = await api.ok("journey.get", JourneyID=journey_id)
+        assert journey["JourneyStats"]["ActiveSubscribers"] == active
+        assert int(journey["Actions"][0]["Stats"]["ActiveSubscribers"]) == active
+
+
+# asked of the locks: what a transaction sees of the others' activity is what it saw first
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+
+
+async def test_somebody_who_is_being_moved_leaves_all_the_same(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    subscriber_id = await audience.subscribe(address)
+    journey_id = await running(api, {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 1})
+    await audience.enter(journey_id, subscriber_id)
+    await work.move()
+    await work.happen(api, Happened("Exit", audience.list_id, subscriber_id))
+
+    async with work.worker.sessions.begin() as other:
+        await other.execute(text("UPDATE enrollments SET attempts = 1 WHERE journey_id = :j"), {"j": journey_id})
+        leaving = asyncio.create_task(work.worker.engine.enroll(shard_of(subscriber_id)))
+        while not leaving.done() and not await other.scalar(text(WAITING)):  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0.01)
+        assert not leaving.done()
+
+    assert await leaving == 1
+    assert await work.ends(journey_id) == [("exited", "left by a journey")]
 
 
 async def test_starting_a_disabled_journey_is_refused_with_the_reason(

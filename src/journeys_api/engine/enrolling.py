@@ -70,23 +70,24 @@ async def enroll_events(
     events = await queues.take_events(session, shard, owner_ids=owner_ids, share=max(1, limit // len(owner_ids)))
     if limit == 1 and events:
         claimed.owner_id, claimed.event_id = events[0].owner_id, events[0].event_id
-    for event in events:
-        if event.kind == EXIT:
-            await records.exit_journeys(
-                session,
-                owner_id=event.owner_id,
-                list_id=event.list_id,
-                subscriber_id=event.subscriber_id,
-                journey_id=event.subject_id,
-                but=event.payload.get("but", ()),
-                reason=event.payload.get("reason", "left by a journey"),
-                now=now,
-            )
+    # of nobody are there two: who leaves and who comes are different people, and either may be first
+    await records.exit_journeys(session, [_exit_of(event) for event in events if event.kind == EXIT], now=now)
     starting = [event for event in events if event.kind != EXIT]
     if starting:
         await _let_in(session, starting, now=now)
     turns[shard] = owner_ids[-1]
     return len(events)
+
+
+def _exit_of(event: Row[Any]) -> records.Exit:
+    return records.Exit(
+        event.owner_id,
+        event.list_id,
+        event.subscriber_id,
+        event.subject_id,
+        event.payload.get("reason", "left by a journey"),
+        event.payload.get("but", ()),
+    )
 
 
 async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: datetime) -> None:

@@ -188,15 +188,8 @@ async def leave(
         raise JourneyNotFound
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     await subscribers.get_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
-    await records.exit_journeys(
-        session,
-        owner_id=owner_id,
-        list_id=list_id,
-        subscriber_id=subscriber_id,
-        journey_id=journey_id,
-        reason="subscriber.journey.exit",
-        now=now,
-    )
+    leaving = records.Exit(owner_id, list_id, subscriber_id, journey_id, "subscriber.journey.exit")
+    await records.exit_journeys(session, [leaving], now=now)
 
 
 async def memberships(
