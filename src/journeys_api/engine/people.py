@@ -15,7 +15,7 @@ from journeys_api.trigger_events import Happened
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """What a person has passed in a batch, shared by all who came the same way; `Paths` makes each once."""
+    """What a person has passed in a batch, shared by all who came the same way: `Batch` makes each once."""
 
     before: "Path | None" = None
     """None: the beginning, which no action was passed on."""
