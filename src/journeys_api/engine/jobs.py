@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.models import SHARDS
+
 _END = text(
     """
 WITH chunk AS MATERIALIZED (
@@ -35,11 +37,12 @@ RETURNING d.delivery_id
 """
 )
 _FORGET_TIMERS = text(
-    """
+    f"""
 DELETE FROM timers WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM timers WHERE shard = ANY(ARRAY(SELECT generate_series(0, 15))) AND journey_id = :journey LIMIT 5000
+    SELECT ctid FROM timers
+    WHERE shard = ANY(ARRAY(SELECT generate_series(0, {SHARDS - 1}))) AND journey_id = :journey LIMIT 5000
 )) RETURNING enrollment_id
-"""
+"""  # noqa: S608 (a constant of ours)
 )
 _RELEASE = text(
     """
