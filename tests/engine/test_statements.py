@@ -59,6 +59,44 @@ async def test_a_batch_of_exits_costs_what_one_exit_costs(api: Client, audience:
         assert await work.ends(journey_id) == [("exited", "left by a journey")] * len(people)
 
 
+async def test_many_events_that_let_people_into_many_journeys_cost_what_one_costs(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    people = await audience.crowd(work, 21, shard=SHARD)
+    rare, common = await audience.tag("rare"), await audience.tag("common")
+    capped = {"Trigger": "Tag", "Rate_Limit_Per_Hour": 15, "Rate_Limit_Per_Day": 18}
+    alone = await running(api, **capped, Trigger_Value=rare)
+    journeys = [await running(api, A_DAY, **capped, Trigger_Value=common) for _ in range(6)]
+    await work.move()
+
+    one = await enroll(work, api, Happened("Tag", audience.list_id, people[0], rare))
+    many = await enroll(work, api, *[Happened("Tag", audience.list_id, each, common) for each in people[1:]])
+
+    assert len(await work.ends(alone)) == 1
+    for journey_id in journeys:
+        assert len(await work.ends(journey_id)) == 15
+        assert await work.refusals(journey_id) == ["the journey's entry cap is reached"] * 5
+    # the refusals are written down
+    assert len(many) == len(one) + 1
+
+
+async def test_many_pulled_into_many_journeys_cost_what_one_costs(api: Client, audience: Audience, work: Work) -> None:
+    people = await audience.crowd(work, 12, shard=SHARD)
+    schedule = {"IntervalValue": 1, "FrequencyCapEnabled": True, "FrequencyCapCount": 1, "FrequencyCapPeriod": 1}
+    pulling = {"Trigger": "ScheduledPull", "Trigger_ListID": audience.list_id, "TriggerParameters": schedule}
+    journeys = [await running(api, A_DAY, **pulling) for _ in range(4)]
+    await work.move()
+    pulls = [
+        Happened("ScheduledPull", audience.list_id, each, journeys[number % 4]) for number, each in enumerate(people)
+    ]
+
+    one = await enroll(work, api, pulls[0])
+    many = await enroll(work, api, *pulls[1:])
+
+    assert [len(await work.ends(each)) for each in journeys] == [3] * 4
+    assert len(many) == len(one)
+
+
 async def test_a_step_of_many_people_costs_what_that_of_one_costs(api: Client, audience: Audience, work: Work) -> None:
     people = await audience.crowd(work, 31, shard=SHARD)
     tag_id = await audience.tag()

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.models import SHARDS
+from journeys_api.models import SHARDS, Journey
 from journeys_api.trigger_events import AWAITED, wake
 
 
@@ -26,31 +26,40 @@ async def living(session: AsyncSession, people: Collection[tuple[int, int]]) -> 
     return {(owner_id, subscriber_id): (list_id, address) for owner_id, subscriber_id, list_id, address in rows.all()}
 
 
-async def active_in(
-    session: AsyncSession, *, owner_id: int, journey_id: int, subscriber_ids: Sequence[int]
-) -> set[int]:
-    """Those of the subscribers who are active in the journey."""
+async def active_in(session: AsyncSession, wanted: Sequence[tuple[Journey, Sequence[int]]]) -> set[tuple[int, int]]:
+    """(journey, subscriber) of those subscribers who are active in the journey that they are wanted in."""
     rows = await session.execute(
         text(
-            "SELECT w.subscriber_id FROM unnest(CAST(:people AS bigint[])) AS w(subscriber_id), "
-            "LATERAL (SELECT FROM enrollments e WHERE e.owner_id = :owner AND e.subscriber_id = w.subscriber_id "
-            "AND e.journey_id = :journey AND e.ended_at IS NULL LIMIT 1) AS e"
+            "SELECT w.journey_id, w.subscriber_id "
+            "FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:people AS bigint[])) "
+            "AS w(owner_id, journey_id, subscriber_id), "
+            "LATERAL (SELECT FROM enrollments e WHERE e.owner_id = w.owner_id AND e.subscriber_id = w.subscriber_id "
+            "AND e.journey_id = w.journey_id AND e.ended_at IS NULL LIMIT 1) AS e"
         ),
-        {"owner": owner_id, "journey": journey_id, "people": list(subscriber_ids)},
+        {
+            "owners": [journey.owner_id for journey, people in wanted for _ in people],
+            "journeys": [journey.journey_id for journey, people in wanted for _ in people],
+            "people": [subscriber_id for _, people in wanted for subscriber_id in people],
+        },
     )
-    return set(rows.scalars())
+    return {(journey_id, subscriber_id) for journey_id, subscriber_id in rows.all()}
 
 
-async def entries_since(session: AsyncSession, *, journey_id: int, since: datetime) -> int:
-    """How many entered since then, counted by whole minutes, so rather one minute's too many."""
-    count = await session.scalar(
+async def entries_since(session: AsyncSession, since: Sequence[tuple[int, datetime]]) -> list[int]:
+    """How many entered each journey since its instant, counted by whole minutes, so rather one minute's too many."""
+    if not since:
+        return []
+    rows = await session.execute(
         text(
-            "SELECT coalesce(sum(entries), 0) FROM entry_counts "
-            "WHERE journey_id = :journey AND minute > CAST(:since AS timestamptz) - interval '1 minute'"
+            "SELECT e.entries FROM unnest(CAST(:journeys AS bigint[]), CAST(:since AS timestamptz[])) WITH ORDINALITY "
+            "AS w(journey_id, since, number), LATERAL ("
+            "  SELECT coalesce(sum(entries), 0) AS entries FROM entry_counts"
+            "  WHERE journey_id = w.journey_id AND minute > w.since - interval '1 minute'"
+            ") AS e ORDER BY w.number"
         ),
-        {"journey": journey_id, "since": since},
+        {"journeys": [journey_id for journey_id, _ in since], "since": [instant for _, instant in since]},
     )
-    return int(count or 0)
+    return [int(entries) for entries in rows.scalars()]
 
 
 async def forget_entries(session: AsyncSession, journey_ids: Collection[int], *, now: datetime) -> None:

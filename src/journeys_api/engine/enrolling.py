@@ -184,8 +184,10 @@ async def admit(
         if journey.rate_limit_per_hour or journey.rate_limit_per_day or journey.first_action_id is None
     ]
     await queues.lock_caps(session, alone)
+    reasons = await _reasons(session, wanted, now=now)
+    rooms = {} if ignores_caps else await _rooms(session, [journey for journey, _ in wanted], now=now)
     for journey, candidates in wanted:
-        passed, refused = await _judge(session, journey, candidates, now=now, ignores_caps=ignores_caps)
+        passed, refused = _judge(journey, candidates, reasons[journey.journey_id], room=rooms.get(journey.journey_id))
         entrants.extend(
             Entrant(
                 owner_id=journey.owner_id,
@@ -206,29 +208,47 @@ async def admit(
     return admission
 
 
-async def _judge(
-    session: AsyncSession, journey: Journey, candidates: Sequence[Candidate], *, now: datetime, ignores_caps: bool
+async def _reasons(
+    session: AsyncSession, wanted: Collection[tuple[Journey, Sequence[Candidate]]], *, now: datetime
+) -> dict[int, dict[int, str]]:
+    """Journey → subscriber → why not, of the candidates who may not enter, caps apart.
+
+    One statement for each question and all journeys; but the criteria of each journey are SQL of its own, which may
+    fail without keeping people out of others.
+    """
+    reasons: dict[int, dict[int, str]] = {journey.journey_id: {} for journey, _ in wanted}
+    everybody = [(journey, [each.subscriber_id for each in candidates]) for journey, candidates in wanted]
+    for journey_id, subscriber_id in await admissions.active_in(session, everybody):
+        reasons[journey_id][subscriber_id] = INACTIVE
+    pulled = [
+        (journey, [each.subscriber_id for each in candidates if each.kind == PULLED]) for journey, candidates in wanted
+    ]
+    for journey_id, subscriber_id in await too_often(session, pulled, now=now):
+        reasons[journey_id][subscriber_id] = TOO_OFTEN
+    for journey, ids in everybody:
+        why = reasons[journey.journey_id]
+        left = [each for each in ids if each not in why]
+        if journey.run_criteria and left:
+            met, why_not = await meeting_run_criteria(session, journey, left, now=now)
+            why.update({each: why_not for each in left if each not in met})
+    return reasons
+
+
+def _judge(
+    journey: Journey, candidates: Sequence[Candidate], reasons: dict[int, str], *, room: int | None
 ) -> tuple[list[Candidate], list[Refused]]:
-    """Who of the candidates may enter, and why the others may not."""
-    reasons: dict[int, str] = {}
-    ids = [each.subscriber_id for each in candidates]
-    inside = await admissions.active_in(
-        session, owner_id=journey.owner_id, journey_id=journey.journey_id, subscriber_ids=ids
-    )
-    reasons.update(dict.fromkeys(inside, INACTIVE))
-    pulled = [each.subscriber_id for each in candidates if each.kind == PULLED]
-    reasons.update(dict.fromkeys(await too_often(session, journey, pulled, now=now), TOO_OFTEN))
-    left = [each for each in ids if each not in reasons]
-    if journey.run_criteria and left:
-        met, why_not = await meeting_run_criteria(session, journey, left, now=now)
-        reasons.update({each: why_not for each in left if each not in met})
+    """Who of the candidates may enter, and why the others may not.
+
+    Args:
+        reasons: subscriber → why not; those for whom there is no room are added.
+        room: how many may enter; None: any number.
+    """
     passed: list[Candidate] = []
     seen: set[int] = set()
     for each in candidates:
         if each.subscriber_id not in reasons and each.subscriber_id not in seen:
             seen.add(each.subscriber_id)
             passed.append(each)
-    room = None if ignores_caps else await _room(session, journey, now=now)
     if room is not None and len(passed) > room:
         reasons.update({each.subscriber_id: "the journey's entry cap is reached" for each in passed[room:]})
         passed = passed[:room]
@@ -279,14 +299,19 @@ async def meeting_run_criteria(
         return set(), f"the run criteria cannot be evaluated: {reason_of(error)}"
 
 
-async def _room(session: AsyncSession, journey: Journey, *, now: datetime) -> int | None:
-    """How many may still enter under the journey's caps; None: any number."""
-    rooms = [
-        cap - await admissions.entries_since(session, journey_id=journey.journey_id, since=now - span)
+async def _rooms(session: AsyncSession, journeys: Sequence[Journey], *, now: datetime) -> dict[int, int]:
+    """How many may still enter each journey that has caps."""
+    caps = [
+        (journey.journey_id, cap, now - span)
+        for journey in journeys
         for cap, span in (
             (journey.rate_limit_per_hour, timedelta(hours=1)),
             (journey.rate_limit_per_day, timedelta(days=1)),
         )
         if cap
     ]
-    return max(0, min(rooms)) if rooms else None
+    entered = await admissions.entries_since(session, [(journey_id, since) for journey_id, _, since in caps])
+    rooms: dict[int, int] = {}
+    for (journey_id, cap, _), entries in zip(caps, entered, strict=True):
+        rooms[journey_id] = max(0, min(cap - entries, rooms.get(journey_id, cap)))
+    return rooms

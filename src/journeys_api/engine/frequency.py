@@ -14,25 +14,27 @@ TOO_OFTEN = "the frequency cap is reached"
 
 
 async def too_often(
-    session: AsyncSession, journey: Journey, subscriber_ids: Sequence[int], *, now: datetime
-) -> set[int]:
-    """Those of the subscribers whom the cap keeps out now. Their entries count, whatever let them in."""
-    parameters = load(journey.trigger, journey.trigger_parameters)
-    if not subscriber_ids or not isinstance(parameters, PullParameters) or parameters.frequency_cap is None:
+    session: AsyncSession, wanted: Sequence[tuple[Journey, Sequence[int]]], *, now: datetime
+) -> set[tuple[int, int]]:
+    """(journey, subscriber) of those whom the journey's cap keeps out now: entries count, whatever let them in."""
+    capped = []
+    for journey, people in wanted:
+        parameters = load(journey.trigger, journey.trigger_parameters) if people else None
+        if isinstance(parameters, PullParameters) and parameters.frequency_cap is not None:
+            count, span = parameters.frequency_cap
+            capped += [(journey.owner_id, journey.journey_id, each, now - span, count) for each in people]
+    if not capped:
         return set()
-    count, span = parameters.frequency_cap
+    owners, journeys, subscribers, since, counts = map(list, zip(*capped, strict=True))
     rows = await session.execute(
         text(
-            "SELECT subscriber_id FROM enrollments WHERE owner_id = :owner AND journey_id = :journey "
-            "AND subscriber_id = ANY(CAST(:people AS bigint[])) AND created_at > :since "
-            "GROUP BY subscriber_id HAVING count(*) >= :count"
+            "SELECT w.journey_id, w.subscriber_id FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), "
+            "CAST(:people AS bigint[]), CAST(:since AS timestamptz[]), CAST(:counts AS bigint[])) "
+            "AS w(owner_id, journey_id, subscriber_id, since, count), LATERAL ("
+            "  SELECT count(*) AS entries FROM enrollments e WHERE e.owner_id = w.owner_id"
+            "  AND e.subscriber_id = w.subscriber_id AND e.journey_id = w.journey_id AND e.created_at > w.since"
+            ") AS e WHERE e.entries >= w.count"
         ),
-        {
-            "owner": journey.owner_id,
-            "journey": journey.journey_id,
-            "people": list(subscriber_ids),
-            "since": now - span,
-            "count": count,
-        },
+        {"owners": owners, "journeys": journeys, "people": subscribers, "since": since, "counts": counts},
     )
-    return set(rows.scalars())
+    return {(journey_id, subscriber_id) for journey_id, subscriber_id in rows.all()}

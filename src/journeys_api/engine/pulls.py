@@ -154,11 +154,9 @@ async def _choose(session: AsyncSession, journey: Journey, parameters: PullParam
     chosen: list[int] = []
     unfit: list[int] = []
     async for batch in draw(session, list_id=list_id, wanted=wanted):
-        out = await admissions.active_in(
-            session, owner_id=journey.owner_id, journey_id=journey.journey_id, subscriber_ids=batch
-        )
-        out |= await too_often(session, journey, batch, now=now)
-        free = [each for each in batch if each not in out]
+        wanted_in = [(journey, batch)]
+        out = await admissions.active_in(session, wanted_in) | await too_often(session, wanted_in, now=now)
+        free = [each for each in batch if (journey.journey_id, each) not in out]
         if journey.run_criteria and free:
             met, _ = await meeting_run_criteria(session, journey, free, now=now)
             unfit += [each for each in free if each not in met][: _SHOWN - len(unfit)]

@@ -26,11 +26,13 @@ async def try_shard(session: AsyncSession, shard: int) -> bool:
 
 async def lock_caps(session: AsyncSession, journey_ids: Collection[int]) -> None:
     """Let nobody else admit people to these journeys until the transaction ends; always in the same order."""
-    for journey_id in sorted(journey_ids):
+    if journey_ids:
         # the second key has 32 bits: journeys that share one only wait for each other
+        keys = {(journey_id & 0xFFFFFFFF) - 0x80000000 for journey_id in journey_ids}
         await session.execute(
-            text("SELECT pg_advisory_xact_lock(:space, :journey)"),
-            {"space": CAP_SPACE, "journey": (journey_id & 0xFFFFFFFF) - 0x80000000},
+            # one after the other, in the order of the array
+            text("SELECT pg_advisory_xact_lock(:space, key) FROM unnest(CAST(:keys AS int[])) AS k(key)"),
+            {"space": CAP_SPACE, "keys": sorted(keys)},
         )
 
 
