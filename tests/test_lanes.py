@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from journeys_api import lanes
 from journeys_api.app import Application
 from journeys_api.db import make_engine
-from journeys_api.http.doors import is_away
+from journeys_api.failures import is_away
 from journeys_api.lanes import PoolLane, Prepared, SessionLane, Shares
 from journeys_api.settings import Settings
 from tests.tracking.lines import Line

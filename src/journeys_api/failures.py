@@ -5,15 +5,20 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import asyncpg
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 log = structlog.get_logger()
 
-PASSING = ("40001", "40P01", "08", "57P", "53", "55P03", "25006")
-"""Beginnings of SQLSTATEs of the moment: deadlock, lost connection, no room, read-only. The batch is tried again."""
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What a connection of the driver's own raises, that no SQLAlchemy stands around."""
 
+_OUT_OF_REACH = ("08", "25006", "53", "55P03", "57P")
+"""Beginnings of SQLSTATEs: lost connection, read-only, no room, a lock that was not got in time, shutting down."""
+TOO_SLOW = "57014"
+"""The statement timeout. Whoever calls may come again; of a batch, the batch itself may be at fault."""
 RETRIED = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database undid the transaction for another's sake."""
 TRIES = 4
@@ -40,10 +45,28 @@ async def tried_again(transaction: Callable[[], Awaitable[Result]], *, event: st
 
 def is_passing(error: BaseException) -> bool:
     """Whether the same batch may well succeed a moment later."""
+    return _is_out_of_reach(error) or sqlstate_of(error) in RETRIED
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database cannot be reached or is too busy: whoever calls shall come again. No statement is wrong."""
+    return _is_out_of_reach(error) or sqlstate_of(error) == TOO_SLOW
+
+
+def _is_out_of_reach(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         state = sqlstate_of(error)
-        return not state or state.startswith(PASSING) or error.connection_invalidated
+        is_of_the_driver = not state and isinstance(error, InterfaceError | OperationalError)
+        return error.connection_invalidated or is_of_the_driver or state.startswith(_OUT_OF_REACH)
     return isinstance(error, OSError | PoolTimeout)
+
+
+def tell(event: str, error: Exception, **about: object) -> None:
+    """Log what failed: a line when it passes (`…_interrupted`), else an error with its traceback (`…_failed`)."""
+    if is_passing(error):
+        log.warning(f"{event}_interrupted", error=reason_of(error), **about)
+    else:
+        log.error(f"{event}_failed", exc_info=error, **about)
 
 
 def reason_of(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from journeys_api.db import JSON_DIALECT, POOL_TIMEOUT_SECONDS
 from journeys_api.deadlines import Deadline
+from journeys_api.failures import DRIVER_ERRORS
 
 _TOO_LONG = "every connection was in use for too long"
 
@@ -106,7 +107,7 @@ class PoolLane:
         driver: Any = lent.driver_connection
         try:
             found: Sequence[Any] = await driver.fetch(prepared.sql, *prepared.arguments(values), record_class=_Row)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        except DRIVER_ERRORS as error:
             # a connection that the database is just ending is not closed yet, and takes nothing any more
             is_gone = driver.is_closed() or isinstance(error, asyncpg.InternalClientError)
             if is_gone:

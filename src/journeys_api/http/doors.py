@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +19,7 @@ from journeys_api.commands.call import Body, Call, Download, Principal
 from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transaction
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
-from journeys_api.failures import sqlstate_of, tried_again
+from journeys_api.failures import is_away, tried_again
 from journeys_api.http import envelopes
 from journeys_api.http.bodies import (
     BodyTooLarge,
@@ -44,8 +44,6 @@ log = structlog.get_logger()
 API_PREFIX = "/api/v1/"
 LEGACY_NAME = "api.php"
 LEGACY_METHODS = ("GET", "POST")
-AWAY = ("08", "57P", "53", "55P03", "57014", "25006")
-"""SQLSTATEs that say the database cannot serve now: 503, not 500."""
 LONG_BODY = 128 * 1024
 """A longer body is read in a thread: a megabyte of brackets takes a second, in which other calls shall go on."""
 _EVERY_ANSWER = (
@@ -232,15 +230,12 @@ class Doors:
             answer = await self._run(door, command, principal, client_address, given.merged)
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
-        except (DBAPIError, PoolTimeout, OSError) as error:
-            if not is_away(error):
-                log.exception("call_failed", command=command.name)
-                return envelopes.internal_failure()
-            log.warning("database_away", command=command.name, error=type(error).__name__)
-            return envelopes.internal_failure(status=503)
         except NotReadable as error:
             answer = envelopes.not_readable(str(error))
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                log.warning("database_away", command=command.name, error=type(error).__name__)
+                return envelopes.internal_failure(status=503)
             log.exception("call_failed", command=command.name)
             return envelopes.internal_failure()
         if not quota_headers:
@@ -327,18 +322,6 @@ def _is_prefetch(scope: Scope) -> bool:
     """
     purpose = (header(scope, b"sec-purpose") or header(scope, b"purpose") or header(scope, b"x-moz") or "").lower()
     return "prefetch" in purpose
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database cannot be reached or is too busy, and not that a statement is wrong."""
-    if isinstance(error, PoolTimeout | OSError):
-        return True
-    if isinstance(error, DBAPIError):
-        state = sqlstate_of(error)
-        if state.startswith(AWAY):
-            return True
-        return error.connection_invalidated or (not state and isinstance(error, InterfaceError | OperationalError))
-    return False
 
 
 def _outcome(answer: Answer) -> str:

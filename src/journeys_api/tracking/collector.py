@@ -22,9 +22,8 @@ from journeys_api.clock import Clock
 from journeys_api.commands.reading import Reader, Unreadable, bounded_text, email_address
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
-from journeys_api.failures import tried_again
+from journeys_api.failures import is_away, tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
-from journeys_api.http.doors import is_away
 from journeys_api.http.rate_limits import Quota, RateLimits
 from journeys_api.link_tokens import read_attribution
 from journeys_api.lists.errors import ListNotFound

@@ -11,7 +11,7 @@ from journeys_api.db import Sessions
 from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.mail_views import MailViews
 from journeys_api.delivery.remote_content import FETCH_DEADLINE, LONGEST_CONTENT, RemoteContents
-from journeys_api.http.doors import is_away
+from journeys_api.failures import is_away
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.settings import Settings
 from journeys_api.tracking.hit_writer import HitWriter

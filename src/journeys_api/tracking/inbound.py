@@ -25,9 +25,8 @@ from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.delivery.severity import severity_of
 from journeys_api.errors import NotReadable
-from journeys_api.failures import tried_again
+from journeys_api.failures import is_away, tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
-from journeys_api.http.doors import is_away
 from journeys_api.http.metrics import Metrics
 from journeys_api.http.parameters import read_parameters
 from journeys_api.http.rate_limits import RateLimits

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import WorkClock
 from journeys_api.db import Sessions
-from journeys_api.failures import is_passing, reason_of, sqlstate_of
+from journeys_api.failures import TOO_SLOW, is_passing, reason_of, sqlstate_of
 from journeys_api.tracking.judging import is_ours_to_judge, record_hits, ripe_hits
 
 log = structlog.get_logger()
@@ -16,8 +16,6 @@ log = structlog.get_logger()
 MOST_PUT_BACK = 10_000
 _OTHER_SCHEMA = "42"
 """Class of SQLSTATEs that say that the tables are another release's: no visit is at fault."""
-_TOO_SLOW = "57014"
-"""The statement timeout: fewer at a time may be in time, and one alone is tried again rather than set aside."""
 
 
 class Judge:
@@ -61,7 +59,8 @@ class Judge:
             return await record_hits(session, hit_ids, now=await self._clock.now(session))
 
     async def _set_aside(self, hit_id: int, error: Exception) -> int:
-        if sqlstate_of(error) == _TOO_SLOW:
+        if sqlstate_of(error) == TOO_SLOW:
+            # fewer at a time are in time; one alone is tried again
             log.warning("hit_left", hit_id=hit_id, error=reason_of(error))
             return 0
         async with self._sessions.begin() as session:
