@@ -1,7 +1,6 @@
 """A worker: the engine and the senders of one process, from settings to a graceful stop."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,6 @@ from datetime import timedelta
 import asyncpg
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from journeys_api.clock import DatabaseClock, WorkClock
@@ -28,8 +25,10 @@ from journeys_api.delivery.short_messages import ShortMessages
 from journeys_api.engine import bulk
 from journeys_api.engine.worker import Engine
 from journeys_api.exports import service as exports
+from journeys_api.failures import DRIVER_ERRORS, tell
 from journeys_api.imports.loading import Importer, tell_end
 from journeys_api.jobs.runner import Runner
+from journeys_api.loops import keep_going, pause
 from journeys_api.models import DeliveryKind, JobKind
 from journeys_api.sealing import seal_what_is_clear
 from journeys_api.settings import Settings
@@ -44,8 +43,6 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between looks at the outbox without a notice."""
 RESCUE_EVERY = 10.0
-_INTERRUPTIONS = (DBAPIError, PoolTimeout, OSError)
-"""The database is away, or all connections are in use."""
 _MAIL = Pace(POOL_SIZE * 32, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90))
 
@@ -126,10 +123,14 @@ class Worker:
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set; batches and attempts under way are finished first."""
+        """Work until `stop` is set; batches and attempts under way are finished first.
+
+        Each loop goes on whatever one of its turns fails by, and holds up no other.
+        """
         wakes = [asyncio.Event() for _ in range(len(self.senders) + 2)]
         hit = asyncio.Event()
-        listening = asyncio.create_task(self._listen(stop, {CHANNEL: wakes, hits.CHANNEL: [hit]}))
+        channels = {CHANNEL: wakes, hits.CHANNEL: [hit]}
+        listening = asyncio.create_task(keep_going(lambda: self._listen(stop, channels), stop, event="notices"))
         log.info("worker_started")
         try:
             async with asyncio.TaskGroup() as group:
@@ -137,13 +138,12 @@ class Worker:
                 group.create_task(self.jobs.run(stop, wakes[1]))
                 for sender, wake in zip(self.senders, wakes[2:], strict=True):
                     group.create_task(_send_until(sender, stop, wake))
-                group.create_task(self._judge_until(stop, hit))
-                group.create_task(self._rescue(stop))
+                group.create_task(keep_going(self._judge_turn, stop, hit, event="judging"))
+                group.create_task(keep_going(self._rescue, stop, event="rescue"))
                 group.create_task(self.seal_what_is_clear())
         finally:
             listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            await asyncio.wait([listening])
             await self.close()
             log.info("worker_stopped")
 
@@ -182,86 +182,55 @@ class Worker:
         self._judged_hits += judged
         return judged
 
-    async def _judge_until(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                judged = await self.judge_hits()
-            except _INTERRUPTIONS as error:
-                log.warning("judging_interrupted", error=type(error).__name__)
-                judged = 0
-            except Exception:
-                # the hits stay where they are; the senders and the engine go on
-                log.exception("judging_failed")
-                judged = 0
-            if not judged:
-                await _either(POLL, stop, wake)
-                wake.clear()
+    async def _judge_turn(self) -> float:
+        return 0 if await self.judge_hits() else POLL
 
     async def seal_what_is_clear(self) -> None:
         """Seal the secrets that an older release stored; what is in the way now is done by the next worker."""
         try:
             await seal_what_is_clear(self.sessions, self.vault)
-        except _INTERRUPTIONS as error:
-            log.warning("sealing_interrupted", error=type(error).__name__)
+        except Exception as error:
+            tell("sealing", error)
 
-    async def _rescue(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                async with self.sessions.begin() as session:
-                    await outbox.rescue(session, now=await self._clock.now(session))
-            except _INTERRUPTIONS as error:
-                log.warning("rescue_interrupted", error=type(error).__name__)
-            await _either(RESCUE_EVERY, stop)
+    async def _rescue(self) -> float:
+        async with self.sessions.begin() as session:
+            await outbox.rescue(session, now=await self._clock.now(session))
+        return RESCUE_EVERY
 
-    async def _listen(self, stop: asyncio.Event, wakes: Mapping[str, Sequence[asyncio.Event]]) -> None:
-        """Set a channel's events whenever somebody says there that there is work; a lost connection means polling."""
+    async def _listen(self, stop: asyncio.Event, wakes: Mapping[str, Sequence[asyncio.Event]]) -> float:
+        """Set a channel's events whenever somebody says there that there is work, as long as the connection lasts.
+
+        Without it there is polling; how many seconds until it is tried again.
+        """
 
         def woken(_connection: object, _pid: int, channel: str, _payload: object) -> None:
             for wake in wakes[channel]:
                 wake.set()
 
-        while not stop.is_set():
+        try:
+            dsn = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
+            connection = await asyncpg.connect(dsn, server_settings={"application_name": "journeys-api notices"})
             try:
-                dsn = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
-                connection = await asyncpg.connect(dsn, server_settings={"application_name": "journeys-api notices"})
-                try:
-                    lost = asyncio.Event()
-                    connection.add_termination_listener(lambda *_: lost.set())  # noqa: B023 (called in this turn)
-                    for channel in wakes:
-                        await connection.add_listener(channel, woken)
-                        woken(connection, 0, channel, "")
-                    await _either(None, stop, lost)
-                finally:
-                    await connection.close(timeout=2)
-            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-                log.info("notices_lost", error=type(error).__name__)
-                await _either(POLL, stop)
+                lost = asyncio.Event()
+                connection.add_termination_listener(lambda *_: lost.set())
+                for channel in wakes:
+                    await connection.add_listener(channel, woken)
+                    woken(connection, 0, channel, "")
+                await pause(None, stop, lost)
+            finally:
+                await connection.close(timeout=2)
+        except DRIVER_ERRORS as error:
+            log.info("notices_lost", error=type(error).__name__)
+        return POLL
 
 
 async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            looked_at = await sender.turn()
-        except _INTERRUPTIONS as error:
-            log.warning("sender_interrupted", error=type(error).__name__)
-            looked_at = 0
-        except Exception:
-            # what was claimed is rescued when its lease has ended; the others go on
-            log.exception("sender_failed")
-            looked_at = 0
-        if not looked_at:
-            await _either(POLL, stop, wake, sender.freed)
-            wake.clear()
-            sender.freed.clear()
+    async def turn() -> float:
+        return 0 if await sender.turn() else POLL
+
+    # what was claimed by a turn that failed is rescued when its lease has ended
+    await keep_going(turn, stop, wake, sender.freed, event="sender")
     await sender.finish()
-
-
-async def _either(seconds: float | None, *events: asyncio.Event) -> None:
-    """Wait for one of the events, at most some seconds."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for each in waiting:
-        each.cancel()
 
 
 async def work_until_stopped(settings: Settings) -> None:

