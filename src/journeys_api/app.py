@@ -84,6 +84,7 @@ class Application:
         )
         self._draining = False
         self._worker = Worker(settings) if with_worker else None
+        self._working: asyncio.Task[None] | None = None
         self._pages = self._make_pages()
         self._app: ASGIApp = self._dispatch
         if settings.trusted_proxies:
@@ -120,13 +121,17 @@ class Application:
                 log.warning("rate_limits_off")
             self._tracking.writer.start()
             stop = asyncio.Event()
-            working = asyncio.create_task(self._worker.run(stop)) if self._worker is not None else None
-            with gather_lines():
-                yield
-            stop.set()
-            if working is not None:
-                await working
-            await self.close()
+            if self._worker is not None:
+                self._working = asyncio.create_task(self._worker.run(stop), name="worker")
+                self._working.add_done_callback(_tell_end)
+            try:
+                with gather_lines():
+                    yield
+            finally:
+                stop.set()
+                if self._working is not None:
+                    await asyncio.wait([self._working])
+                await self.close()
 
         pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, openapi_url=None)
         self._tracking.add_to(pages)
@@ -157,8 +162,10 @@ class Application:
 
         @pages.get("/readyz", include_in_schema=False)
         async def readyz() -> JSONResponse:
-            """Whether calls should be sent here: the database answers, its schema is ours, no shutdown has begun."""
-            reason = "draining" if self._draining else await self._database_trouble()
+            """Whether all that runs here runs: the database answers, its schema is ours, the worker works, no shutdown
+            has begun.
+            """
+            reason = self._own_trouble() or await self._database_trouble()
             if reason is None:
                 return JSONResponse({"status": "ready"})
             return JSONResponse({"status": "not ready", "reason": reason}, 503, headers={"Retry-After": "5"})
@@ -189,6 +196,11 @@ class Application:
         except (SQLAlchemyError, OSError, TimeoutError):
             return None
 
+    def _own_trouble(self) -> str | None:
+        if self._draining:
+            return "draining"
+        return "worker" if self._working is not None and self._working.done() else None
+
     async def _database_trouble(self) -> str | None:
         try:
             async with asyncio.timeout(2), self.engine.connect() as connection:
@@ -196,6 +208,13 @@ class Application:
                 return None if await schema_is_current(connection) else "migrations"
         except (SQLAlchemyError, OSError, TimeoutError):
             return "database"
+
+
+def _tell_end(working: asyncio.Task[None]) -> None:
+    """Log how the worker died, at once; one that was asked to stop has ended well."""
+    error = asyncio.CancelledError() if working.cancelled() else working.exception()
+    if error is not None:
+        log.critical("worker_died", exc_info=error)
 
 
 def create_app(

@@ -1,9 +1,18 @@
 """The pages beside the doors: the OpenAPI document, its page, health; and what is not there."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
+
+from journeys_api.app import Application, create_app
+from journeys_api.settings import Settings
 
 
 async def test_the_document_and_its_page_need_no_credential(http: httpx.AsyncClient) -> None:
@@ -60,3 +69,36 @@ async def test_a_health_check_asks_nothing_and_readiness_asks_the_database(http:
 
     assert health.json() == {"status": "ok"}
     assert ready.json() == {"status": "ready"}
+
+
+@asynccontextmanager
+async def started(application: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that a server has started and stops."""
+    asked: asyncio.Queue[Any] = asyncio.Queue()
+    answered: asyncio.Queue[Any] = asyncio.Queue()
+    living = asyncio.create_task(application({"type": "lifespan"}, asked.get, answered.put))
+    await asked.put({"type": "lifespan.startup"})
+    assert await answered.get() == {"type": "lifespan.startup.complete"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://t") as client:
+        yield client
+    await asked.put({"type": "lifespan.shutdown"})
+    assert await answered.get() == {"type": "lifespan.shutdown.complete"}
+    await living
+
+
+async def test_a_worker_that_dies_is_told_of_at_once_and_the_stop_is_a_good_one(
+    settings: Settings, make_database: Any, template: str, tmp_path: Path
+) -> None:
+    own = settings.model_copy(update={"database_url": await make_database(template), "data_dir": tmp_path})
+    with capture_logs() as logs:
+        async with started(create_app(own, with_worker=True)) as client:
+            alive = await client.get("/readyz")
+            (worker,) = (task for task in asyncio.all_tasks() if task.get_name() == "worker")
+            worker.cancel()
+            await asyncio.wait([worker])
+            dead = await client.get("/readyz")
+            told = [line["log_level"] for line in logs if line["event"] == "worker_died"]
+
+    assert alive.json() == {"status": "ready"}
+    assert (dead.status_code, dead.json()["reason"]) == (503, "worker")
+    assert told == ["critical"]
