@@ -14,7 +14,7 @@ MAKE = (
 CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF nextval('undone') <= {times} THEN
-        RAISE EXCEPTION USING ERRCODE = '40P01', MESSAGE = 'deadlock detected';
+        RAISE EXCEPTION USING ERRCODE = '{state}', MESSAGE = 'undone';
     END IF;
     RETURN NEW;
 END $$
@@ -26,9 +26,11 @@ DROP = ("DROP FUNCTION undo() CASCADE", "DROP SEQUENCE undone")
 
 
 @asynccontextmanager
-async def undone(sessions: Sessions, *, table: str, owner_id: int, times: int = 2) -> AsyncIterator[None]:
-    """Have the first transactions undone that insert a row of an account."""
-    await _run(sessions, [each.format(table=table, owner_id=owner_id, times=times) for each in MAKE])
+async def undone(
+    sessions: Sessions, *, table: str, owner_id: int, times: int = 2, state: str = "40P01"
+) -> AsyncIterator[None]:
+    """Have the first transactions undone that insert a row of an account, with this SQLSTATE: a deadlock's."""
+    await _run(sessions, [each.format(table=table, owner_id=owner_id, times=times, state=state) for each in MAKE])
     try:
         yield
     finally:

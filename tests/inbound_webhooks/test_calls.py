@@ -7,11 +7,13 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from journeys_api.app import Application, create_app
 from journeys_api.settings import Settings
 from tests.conftest import Client, Maker
 from tests.inbound_webhooks.test_commands import a_list, a_webhook
+from tests.undone import undone
 
 
 async def day(api: Client, webhook: dict[str, Any]) -> tuple[int, int, int]:
@@ -237,3 +239,21 @@ async def test_an_address_that_tries_ids_is_stopped(settings: Settings) -> None:
     assert found == [404] * 300 + [429]
     assert (last.status_code, last.json()["ErrorCode"]) == (429, 429)
     assert int(last.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(("state", "status"), [("40P01", 200), ("42703", 500), ("53300", 503)])
+async def test_what_the_database_undoes_is_done_again_and_what_is_wrong_is_a_fault(
+    api: Client, http: httpx.AsyncClient, app: Application, state: str, status: int
+) -> None:
+    assert api.account
+    webhook = await a_webhook(api, await a_list(api))
+    of = {"table": "subscribers", "owner_id": api.account.user_id}
+
+    with capture_logs() as logs:
+        async with undone(app.sessions, **of, state=state):
+            answer = await http.post(webhook["URL"], json={"email": "ada@example.com"})
+
+    assert answer.status_code == status
+    assert await day(api, webhook) == ((1, 0, 1) if status == 200 else (0, 0, 0))
+    told = [line["log_level"] for line in logs if line["event"] in ("inbound_call_failed", "database_away")]
+    assert told == {200: [], 500: ["error"], 503: ["warning"]}[status]

@@ -8,8 +8,6 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import Clock
@@ -17,6 +15,7 @@ from journeys_api.commands.reading import bounded_text, email_address
 from journeys_api.commands.registry import Command, Envelope, Param, Refusal, Rejection, missing, not_found
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable
+from journeys_api.failures import is_away, tried_again
 from journeys_api.fields.errors import InvalidFieldValue
 from journeys_api.http import envelopes
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
@@ -105,16 +104,24 @@ def add_inbound_webhooks(
             return _rendered(envelopes.not_readable("the body did not arrive in time", status=408), headers)
         except ClientGone:
             return Response(status_code=400)
-        try:
+
+        async def take() -> tuple[InboundWebhook, Answer]:
             async with sessions.begin() as session:
                 webhook = await service.webhook_of(session, secret_id=secret_id, key=key)
                 answer = await _answer(session, webhook, request, body, client=client, clock=clock)
                 await service.count_call(session, webhook, has_failed=answer.status >= 400, now=clock.now())
+            return webhook, answer
+
+        try:
+            webhook, answer = await tried_again(take, event="inbound_call_retried")
         except WebhookNotFound as error:
             answer = _refused(error)
-        except (DBAPIError, PoolTimeout, OSError) as error:
-            log.warning("inbound_call_failed", error=type(error).__name__)
-            return _rendered(envelopes.internal_failure(status=503), headers)
+        except Exception as error:
+            if is_away(error):
+                log.warning("database_away", error=type(error).__name__)
+                return _rendered(envelopes.internal_failure(status=503), headers)
+            log.exception("inbound_call_failed")
+            return _rendered(envelopes.internal_failure(), headers)
         else:
             log.info("inbound_call_taken", webhook_id=webhook.webhook_id, status=answer.status)
         return _rendered(answer, headers)
