@@ -12,6 +12,7 @@ from tests.engine.conftest import Audience, Work, running
 from tests.tracking.conftest import BROWSER, ONE, Sent, links_of, part_of
 from tests.undone import undone
 
+KNOWN = "ck_subscribers_status_known"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -96,13 +97,15 @@ async def test_what_the_database_undoes_is_done_again(sent: Sent) -> None:
     ledger = {"table": "message_activities", "owner_id": sent.api.account.user_id}
 
     async with undone(sent.work.worker.sessions, **ledger):
+        sent_on = await post(sent, "forward", "To=friend@example.com&Act=forward")
+    async with undone(sent.work.worker.sessions, **ledger):
         left = await post(sent, "leave", "Act=unsubscribe")
     async with undone(sent.work.worker.sessions, **ledger):
         bounced = await sent.api.http.post("/inbound/events", json=told, headers={"X-Inbound-Key": ADMIN_KEY})
 
-    assert (left.status_code, bounced.status_code) == (200, 200)
+    assert (sent_on.status_code, left.status_code, bounced.status_code) == (200, 200, 200)
     assert await status(sent) == "Unsubscribed"
-    assert await sent.numbers() == {"UnsubscribeCount": 1, "BounceCount": 1}
+    assert await sent.numbers() == {"ForwardCount": 1, "UnsubscribeCount": 1, "BounceCount": 1}
 
 
 async def test_a_complaint_unsubscribes_and_suppresses_everywhere(sent: Sent) -> None:
@@ -226,6 +229,22 @@ async def test_a_mail_is_sent_on_to_a_few_only(sent: Sent) -> None:
     assert [answer.status_code for answer in bad] == [422] * 3
     assert [answer.status_code for answer in answers] == [200] * 5 + [422] * 2
     assert await sent.numbers() == {"ForwardCount": 5}
+
+
+async def test_what_is_gone_is_not_sent_on_and_what_cannot_be_read_is_no_mail_that_is_gone(sent: Sent) -> None:
+    of = {"person": sent.subscriber_id}
+    change, rows = sent.work.change, sent.work.rows
+    [[known]] = await rows("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = :name", name=KNOWN)
+    await change(f"ALTER TABLE subscribers DROP CONSTRAINT {KNOWN}")
+    try:
+        await change("UPDATE subscribers SET status = 'Of the next release' WHERE subscriber_id = :person", **of)
+        unreadable = await post(sent, "forward", "To=friend@example.com&Act=forward")
+    finally:
+        await change("DELETE FROM subscribers WHERE subscriber_id = :person", **of)
+        await change(f"ALTER TABLE subscribers ADD CONSTRAINT {KNOWN} {known}")
+    gone = await post(sent, "forward", "To=friend@example.com&Act=forward")
+
+    assert (unreadable.status_code, gone.status_code) == (500, 404)
 
 
 async def test_nothing_is_sent_on_to_who_does_not_want_it(sent: Sent) -> None:

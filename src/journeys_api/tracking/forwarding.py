@@ -22,12 +22,16 @@ class ForwardRefused(Exception):
     """The mail is not sent on; the text says why, for the page."""
 
 
+class MailGone(Exception):
+    """The mail or its recipient is not there any more."""
+
+
 async def forward(session: AsyncSession, *, owner_id: int, delivery_id: int, to: str, now: datetime) -> None:
     """Owe a friend the mail, and record that it was forwarded.
 
     Raises:
         ForwardRefused: no address, or it went to enough people.
-        LookupError: the mail or its recipient is gone.
+        MailGone: nobody can be sent it.
     """
     try:
         address = ascii_address(to, "To")
@@ -35,12 +39,12 @@ async def forward(session: AsyncSession, *, owner_id: int, delivery_id: int, to:
         raise ForwardRefused("This is not an address that mail can be sent to.") from None
     mail = await find_mail(session, owner_id=owner_id, delivery_id=delivery_id)
     if mail is None or mail.email_id is None:
-        raise LookupError
+        raise MailGone
     recipient = await find_subscriber(
         session, owner_id=owner_id, list_id=mail.list_id, subscriber_id=mail.subscriber_id
     )
     if recipient is None:
-        raise LookupError
+        raise MailGone
     fact = Fact(owner_id, delivery_id, ActivityKind.FORWARDED, now)
     # locks the message: two at once count each other
     await has_happened(session, fact)

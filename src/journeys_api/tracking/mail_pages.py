@@ -7,10 +7,11 @@ from fastapi.responses import HTMLResponse, Response
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.delivery.mail_views import MailViews, ViewUnavailable, find_mail
+from journeys_api.failures import tried_again
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.link_tokens import Kind, read
 from journeys_api.models import ActivityKind
-from journeys_api.tracking.forwarding import ForwardRefused, forward
+from journeys_api.tracking.forwarding import ForwardRefused, MailGone, forward
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.tracking.html_pages import answer, button, nothing, try_again
 from journeys_api.tracking.pages import meant_by
@@ -90,7 +91,8 @@ def add_mail_pages(
             page.headers["Retry-After"] = str(quota.reset_seconds)
             return page
         to = meant.get("to")
-        try:
+
+        async def send() -> None:
             async with sessions.begin() as session:
                 await forward(
                     session,
@@ -99,9 +101,12 @@ def add_mail_pages(
                     to=to if isinstance(to, str) else "",
                     now=clock.now(),
                 )
+
+        try:
+            await tried_again(send, event="link_retried", kind=_ACT)
         except ForwardRefused as refused:
             return _question(str(refused), status=422)
-        except LookupError:
+        except MailGone:
             return nothing()
         log.info("mail_forwarded", owner_id=owner_id, delivery_id=delivery_id)
         return answer("It is on its way", "The mail will be sent to your friend.")
