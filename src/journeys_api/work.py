@@ -234,7 +234,10 @@ async def _send_until(sender: Sender, stop: asyncio.Event, wake: asyncio.Event) 
 
 
 async def work_until_stopped(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT; what is under way is finished."""
+    """Run a worker until SIGTERM or SIGINT; what is under way is finished.
+
+    Should it die before, so does the process, with the traceback: whatever started it can start it again.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
