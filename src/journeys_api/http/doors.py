@@ -20,6 +20,7 @@ from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transac
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
 from journeys_api.failures import is_away, tried_again
+from journeys_api.heartbeat import Heartbeat
 from journeys_api.http import envelopes
 from journeys_api.http.bodies import (
     BodyTooLarge,
@@ -92,6 +93,7 @@ class Doors:
         principals: Principals,
         rate_limits: RateLimits,
         metrics: Metrics,
+        heartbeat: Heartbeat,
     ) -> None:
         self._settings = settings
         self._sessions = sessions
@@ -101,6 +103,7 @@ class Doors:
         self._principals = principals
         self._rate_limits = rate_limits
         self._metrics = metrics
+        self._heartbeat = heartbeat
         self._routes = {route: made for made in COMMANDS.values() for route in made.routes}
         self._methods: dict[str, list[str]] = {}
         for method, path in self._routes:
@@ -178,6 +181,8 @@ class Doors:
                 return "-", envelopes.unknown_command(_text(given.merged.get("command"))), as_xml
             if size > command.body_limit:
                 raise BodyTooLarge
+            if self._heartbeat.is_late:
+                return command.name, envelopes.internal_failure(status=503), as_xml
             return command.name, await self._answer(routed.door, command, scope, given), as_xml
         finally:
             given.lifted.close()
@@ -205,12 +210,13 @@ class Doors:
         quota_headers: tuple[tuple[bytes, bytes], ...] = ()
         try:
             try:
-                principal = await self._principals.identify(
-                    command,
-                    find_credentials(scope, given),
-                    client_address=client_address,
-                    now=self._clock.now(),
-                )
+                with self._heartbeat.guard():
+                    principal = await self._principals.identify(
+                        command,
+                        find_credentials(scope, given),
+                        client_address=client_address,
+                        now=self._clock.now(),
+                    )
             except CredentialRefused:
                 quota = self._rate_limits.refused_credential(client_address)
                 if not quota.allowed:
@@ -227,7 +233,8 @@ class Doors:
                 if not quota_of.allowed:
                     return envelopes.rate_limited(quota_headers)
 
-            answer = await self._run(door, command, principal, client_address, given.merged)
+            with self._heartbeat.guard():
+                answer = await self._run(door, command, principal, client_address, given.merged)
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
         except NotReadable as error:
