@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journeys_api.activities.service import Fact, last_touched_message, record_facts
+from journeys_api.activities.service import Fact, Touch, last_touch, record_facts
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.hits import Hit, insert_hits
 from tests.conftest import Client
@@ -214,12 +214,12 @@ async def test_the_last_touch_is_the_latest_whatever_order_they_come_in(sent: Se
     await record(work, sent.fact(ActivityKind.CLICKED, seconds=10))
 
     async with work.worker.sessions() as session:
-        asked = {"owner_id": sent.owner_id, "subscriber_id": sent.subscriber_id}
+        asked: dict[str, Any] = {"owner_id": sent.owner_id, "subscriber_ids": [sent.subscriber_id]}
         at = sent.at + timedelta(seconds=70)
-        inside = await last_touched_message(session, **asked, at=at, within=timedelta(seconds=11))
-        outside = await last_touched_message(session, **asked, at=at, within=timedelta(seconds=9))
+        inside = await last_touch(session, **asked, at=at, within=timedelta(seconds=11))
+        outside = await last_touch(session, **asked, at=at, within=timedelta(seconds=9))
 
-    assert (inside, outside) == (sent.delivery_id, None)
+    assert (inside, outside) == (Touch(sent.delivery_id, sent.subscriber_id), None)
 
 
 async def test_facts_about_a_deleted_subscriber_count_all_the_same(sent: Sent, work: Work, audience: Audience) -> None:

@@ -1,6 +1,7 @@
 """Which message a conversion counts for, and what of its money is summed."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from journeys_api.link_tokens import sign_attribution
 from journeys_api.models import ActivityKind
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running
+from tests.subscribers.people import create, make_list
 
 WAIT = {"Action": "Wait", "WaitAmount": 1, "WaitUnit": "days"}
 
@@ -98,6 +100,33 @@ async def test_a_conversion_counts_for_the_message_that_was_opened_last(shop: Sh
         FilterJSON=["converted"],
     )
     assert [row["EmailAddress"] for row in converted["Subscribers"]] == [shop.address]
+
+
+async def test_a_conversion_counts_for_the_same_persons_message_of_another_list(shop: Shop, door: str) -> None:
+    other = await make_list(shop.api)
+    await create(shop.api, other, shop.address.upper())
+    await shop.open()
+
+    await shop.buy(door=door, ListID=other)
+    await shop.buy(2, door=door, ListID=await make_list(shop.api))  # is new there
+
+    assert await shop.numbers() == (2, 39.8)
+
+
+async def test_without_a_list_the_person_is_on_the_one_of_the_last_message(shop: Shop, door: str) -> None:
+    await create(shop.api, await make_list(shop.api), shop.address)
+    spent = await running(shop.api, WAIT, Trigger="RevenueHit", Trigger_Value="1")
+    hashed = hashlib.sha256(shop.address.encode()).hexdigest()
+
+    await shop.buy(door=door, ListID=None)
+    await shop.open()
+    await shop.buy(2, door=door, ListID=None)
+    await shop.buy(3, door=door, ListID=None, Email=None, ID=hashed)
+    await shop.work.move()
+
+    assert await shop.numbers() == (2, 39.8)
+    rows = await shop.work.rows("SELECT list_id FROM enrollments WHERE journey_id = :journey", journey=spent)
+    assert [row.list_id for row in rows] == [shop.audience.list_id]
 
 
 async def test_conversions_at_once_count_once(shop: Shop) -> None:

@@ -258,16 +258,21 @@ async def test_nobody_known_gets_a_visitor_id_and_starts_nothing(app: Applicatio
     assert await told(app, api) == []
 
 
-async def test_without_a_list_an_address_counts_when_it_is_on_one_only(app: Application, api: Client) -> None:
+async def test_without_a_list_an_address_is_looked_for_on_all(app: Application, api: Client, door: str) -> None:
     first, second = await make_list(api), await make_list(api)
     subscriber_id = await create(api, first, ANN)
+    api, hashed = api.at(door), hashlib.sha256(ANN.encode()).hexdigest()
 
-    await api.ok("event.track", Event="x", Email=ANN)
+    answers = [await api.ok("event.track", Event="x", Email=ANN)]
     await create(api, second, ANN)
-    await api.ok("event.track", Event="x", Email=ANN)
-    await api.ok("event.track", Event="x", Email="nobody@example.com")
+    for given in ({"Email": ANN}, {"Email": ANN, "UUID": "v-1"}, {"ID": hashed}, {"Email": "nobody@example.com"}):
+        answers.append(await api.ok("event.track", Event="x", **given))
 
-    assert [who for _, _, who, _ in await kept(app, api)] == [subscriber_id]
+    assert [len(answer["uuid"]) for answer in answers] == [0, 36, 3, 36, 36]
+    # nothing says which of the two it is
+    visitors = [(subscriber_id, ""), *((None, answer["uuid"]) for answer in answers[1:])]
+    assert [(who, uuid) for _, _, who, uuid in await kept(app, api)] == visitors
+    assert [who for _, who, _ in await told(app, api)] == [subscriber_id]
 
 
 @pytest.mark.parametrize("true", [True, "true", 1, "Yes"])

@@ -224,16 +224,21 @@ async def touch(session: AsyncSession, touched: Mapping[tuple[int, int], tuple[i
         )
 
 
-async def touched_since(session: AsyncSession, *, owner_id: int, subscriber_id: int, since: datetime) -> int | None:
-    """The delivery that a subscriber opened or clicked last, if that was not before `since`."""
-    found = await session.scalar(
-        text(
-            "SELECT delivery_id FROM message_touches "
-            "WHERE owner_id = :owner AND subscriber_id = :person AND touched_at >= :since"
-        ),
-        {"owner": owner_id, "person": subscriber_id, "since": since},
-    )
-    return int(found) if found is not None else None
+_LAST_TOUCH = text(
+    """
+SELECT delivery_id, subscriber_id FROM message_touches
+WHERE owner_id = :owner AND subscriber_id = ANY(CAST(:people AS bigint[])) AND touched_at >= :since
+ORDER BY touched_at DESC, delivery_id DESC LIMIT 1
+"""
+)
+
+
+async def last_touch(
+    session: AsyncSession, *, owner_id: int, subscriber_ids: Collection[int], since: datetime
+) -> Row[Any] | None:
+    """Delivery and subscriber of what one of these opened or clicked last, if that was not before `since`."""
+    asked = {"owner": owner_id, "people": list(subscriber_ids), "since": since}
+    return (await session.execute(_LAST_TOUCH, asked)).one_or_none()
 
 
 _MESSAGE = text(

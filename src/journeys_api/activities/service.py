@@ -4,7 +4,7 @@ All of it in the caller's transaction, set by set: a fact is there with everythi
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,14 +143,23 @@ class _Batch:
             self.happened[message.owner_id].append(happened)
 
 
-async def last_touched_message(
-    session: AsyncSession, *, owner_id: int, subscriber_id: int, at: datetime, within: timedelta
-) -> int | None:
-    """The journey message that a subscriber opened or clicked last, if that was within so long before `at`.
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A journey's message that somebody opened or clicked."""
+
+    delivery_id: int
+    subscriber_id: int
+
+
+async def last_touch(
+    session: AsyncSession, *, owner_id: int, subscriber_ids: Collection[int], at: datetime, within: timedelta
+) -> Touch | None:
+    """What one of these subscribers opened or clicked last, if that was within so long before `at`.
 
     A conversion is attributed to it. Machines' visits are no touches.
     """
-    return await queries.touched_since(session, owner_id=owner_id, subscriber_id=subscriber_id, since=at - within)
+    found = await queries.last_touch(session, owner_id=owner_id, subscriber_ids=subscriber_ids, since=at - within)
+    return None if found is None else Touch(found.delivery_id, found.subscriber_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Who a visitor of a website is: subscribers by what a page knows of them."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, LargeBinary, cast, func, literal, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,29 +19,22 @@ def has_address_hash(address_hash: bytes) -> ColumnElement[bool]:
     return condition
 
 
-async def of_address(session: AsyncSession, *, owner_id: int, list_id: int | None, address: str) -> Subscriber | None:
-    """Who has the address, in any case, on a list; without one, on the only list of the account that has it."""
-    found = queries.owned_subscribers(owner_id).where(queries.has_address(address))
-    if list_id is not None:
-        found = found.where(Subscriber.list_id == list_id)
-    else:
-        # through the lists: the unique index leads with them
-        found = found.where(
-            Subscriber.list_id.in_(select(SubscriberList.list_id).where(SubscriberList.owner_id == owner_id))
-        )
-    people = list(await session.scalars(found.limit(2)))
-    return people[0] if len(people) == 1 else None
+async def of_address(session: AsyncSession, *, owner_id: int, address: str) -> Sequence[Subscriber]:
+    """Who has the address, in any case: one person, on each of the account's lists that they are on."""
+    # through the lists: the unique index leads with them
+    lists = select(SubscriberList.list_id).where(SubscriberList.owner_id == owner_id)
+    found = queries.owned_subscribers(owner_id).where(Subscriber.list_id.in_(lists), queries.has_address(address))
+    return (await session.scalars(found.order_by(Subscriber.subscriber_id))).all()
 
 
 async def of_address_hash(
     session: AsyncSession, *, owner_id: int, list_id: int | None, address_hash: bytes
-) -> Subscriber | None:
-    """Whose address, as it was given, has the SHA-256; without a list, if it is on one list of the account only."""
+) -> Sequence[Subscriber]:
+    """Whose address, as it was given, has the SHA-256, on a list or, without one, on any list of the account."""
     found = queries.owned_subscribers(owner_id).where(has_address_hash(address_hash))
     if list_id is not None:
         found = found.where(Subscriber.list_id == list_id)
-    people = list(await session.scalars(found.order_by(Subscriber.subscriber_id).limit(2)))
-    return people[0] if len(people) == 1 else None
+    return (await session.scalars(found.order_by(Subscriber.subscriber_id))).all()
 
 
 async def of_identifier(session: AsyncSession, *, owner_id: int, list_id: int, value: str) -> Subscriber | None:

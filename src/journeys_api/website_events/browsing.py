@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lists import service as lists
 from journeys_api.models import Subscriber, WebsiteEventKind
-from journeys_api.subscribers import visitors
+from journeys_api.subscribers import service as subscribers
 from journeys_api.website_events import service
 from journeys_api.website_events.keeping import Noted, Visit, keep
 from journeys_api.website_events.kinds import is_marked
@@ -66,7 +66,7 @@ async def append(
 
 async def _visitor(session: AsyncSession, owner_id: int, list_id: int, browsed: Browsed) -> Subscriber | None:
     if browsed.is_signed and browsed.address is not None:
-        return await visitors.of_address(session, owner_id=owner_id, list_id=list_id, address=browsed.address)
+        return await subscribers.find_subscriber(session, owner_id=owner_id, list_id=list_id, address=browsed.address)
     return await service.find_by_marks(
         session, owner_id=owner_id, list_id=list_id, uuid=browsed.uuid, message_id=browsed.message_id
     )

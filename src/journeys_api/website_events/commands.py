@@ -111,13 +111,14 @@ async def event_track(call: Call, **given: Any) -> Body:
 
     The visitor is known by `Email`, else by `ID`, else by a `UUID` that an earlier event tied to somebody. A new
     `Email` on a list becomes a subscriber there, and an identify event is added; an `ID` makes nobody. Without
-    `ListID`, an address is looked for on all lists and counts when it is on one only. A conversion that is sent again,
-    with the same `conversion-id`, is kept once. Events of nobody known are kept under their `UUID`.
+    `ListID`, an address is looked for on all lists; of several, it is on the one whose mail was opened or clicked last,
+    within `JOURNEYS_ATTRIBUTION_WINDOW`. A conversion that is sent again, with the same `conversion-id`, is kept once.
+    Events of nobody known are kept under their `UUID`; an address gets a new one where none was sent.
 
     A conversion of a subscriber counts, with its money, for the journey's message that its property `pr` names, if that
-    was written to the same person; else for the message that the subscriber opened or clicked last, within
-    `JOURNEYS_ATTRIBUTION_WINDOW`. Money of another currency than the account's is kept and not summed; an account
-    without one takes that of its first conversion that names one (`Currency` of `user.update`).
+    was written to the same person; else for the message that the person opened or clicked last, on whichever list,
+    within `JOURNEYS_ATTRIBUTION_WINDOW`. Money of another currency than the account's is kept and not summed; an
+    account without one takes that of its first conversion that names one (`Currency` of `user.update`).
     """
     answer = await service.track(
         call.session,

@@ -12,6 +12,7 @@ from journeys_api.accounts import service as accounts
 from journeys_api.activities import service as activities
 from journeys_api.activities.service import Fact
 from journeys_api.models import ActivityKind, Subscriber, WebsiteEventKind
+from journeys_api.subscribers import visitors
 from journeys_api.trigger_events import Happened, record
 from journeys_api.website_events import queries
 from journeys_api.website_events.kinds import (
@@ -174,15 +175,21 @@ def _detail(noted: Noted, currency: str) -> dict[str, str]:
 
 async def _message(session: AsyncSession, visit: Visit, visitor: Subscriber, now: datetime) -> int | None:
     """The message that brought the visitor: the one that led to the website, if it was written to the same person;
-    else the one that was opened or clicked last, if that was not too long ago.
+    else the one that was opened or clicked last, on whichever list, if that was not too long ago.
     """
     if visit.message_id is not None:
         message = await activities.message_of_journey(session, owner_id=visit.owner_id, delivery_id=visit.message_id)
         if message is not None and _is_same(visitor, message):
             return visit.message_id
-    return await activities.last_touched_message(
-        session, owner_id=visit.owner_id, subscriber_id=visitor.subscriber_id, at=now, within=visit.window
+    same = await visitors.of_address(session, owner_id=visit.owner_id, address=visitor.email_address)
+    touch = await activities.last_touch(
+        session,
+        owner_id=visit.owner_id,
+        subscriber_ids=[each.subscriber_id for each in same],
+        at=now,
+        within=visit.window,
     )
+    return None if touch is None else touch.delivery_id
 
 
 def _is_same(visitor: Subscriber, message: activities.SentMessage) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import uuid as uuids
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ class Answer:
     """What became of it."""
 
     uuid: str
-    """The visitor's id: the one that was sent, or a new one for a visitor about whom nothing was."""
+    """The visitor's id: the one that was sent, or a new one where it is needed to keep the event by."""
     is_identify_sent: bool
 
 
@@ -67,11 +67,12 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, windo
     """Keep an event of a visitor, and tell journeys when the visitor is a subscriber.
 
     A new address on a list makes a subscriber there, and an identify event of its own. Nobody is made for a hash, an
-    id or a visitor id, nor where the account's limit leaves no room. An event of nobody known is kept under its visitor
-    id and starts nothing. A conversion counts with the message that brought it.
+    id or a visitor id, nor where the account's limit leaves no room. Who is on several lists and none is named is who
+    opened or clicked a message last. An event of nobody known is kept under its visitor id and starts nothing; an
+    address gets a new one where none was sent. A conversion counts with the message that brought it.
 
     Args:
-        window: how long after its last open or click a message is what brought a conversion.
+        window: how long after its last open or click a message is what brought a visitor.
 
     Raises:
         ListNotFound: no such list in this account.
@@ -83,14 +84,16 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, windo
         target = await lists.get_list(session, owner_id=owner_id, list_id=tracked.list_id)
     if tracked.uuid is None and tracked.email_address is None and tracked.external_id is None:
         tracked = replace(tracked, uuid=str(uuids.uuid4()))
-    answer = Answer(tracked.uuid or "", is_identify_sent=False)
     if is_marked(tracked.properties, "istest"):
-        return answer
-    visitor = await _find(session, owner_id, tracked)
+        return Answer(tracked.uuid or "", is_identify_sent=False)
+    people = await _find(session, owner_id, tracked)
+    visitor = await _one_of(session, owner_id, people, window, now)
     is_new = visitor is None and target is not None and tracked.email_address is not None
     if is_new and target is not None:
         visitor = await _create(session, target, tracked, now)
         is_new = visitor is not None
+    if visitor is None and tracked.uuid is None and (people or tracked.email_address is not None):
+        tracked = replace(tracked, uuid=str(uuids.uuid4()))
     is_identify = tracked.kind is WebsiteEventKind.IDENTIFY
     if visitor is not None and is_identify and not is_new:
         await _apply(session, visitor, tracked, now)
@@ -107,7 +110,7 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, windo
     if is_new and not is_identify:
         events.insert(0, _implied(tracked))
     await keep(session, visit, events, now=now)
-    return replace(answer, is_identify_sent=visitor is not None and (is_new or is_identify))
+    return Answer(tracked.uuid or "", is_identify_sent=visitor is not None and (is_new or is_identify))
 
 
 def _implied(tracked: Tracked) -> Noted:
@@ -116,21 +119,36 @@ def _implied(tracked: Tracked) -> Noted:
     return Noted(WebsiteEventKind.IDENTIFY.value, {"emailAddress": tracked.email_address, **marks})
 
 
-async def _find(session: AsyncSession, owner_id: int, tracked: Tracked) -> Subscriber | None:
-    """Who the visitor is. The address decides alone where there is one, then the id, then the visitor id, then the
-    message that led to the website.
+async def _find(session: AsyncSession, owner_id: int, tracked: Tracked) -> Sequence[Subscriber]:
+    """Who the visitor is, on each list that comes into question. The address decides alone where there is one, then the
+    id, then the visitor id, then the message that led to the website.
     """
+    if tracked.email_address is not None and tracked.list_id is None:
+        return await visitors.of_address(session, owner_id=owner_id, address=tracked.email_address)
     if tracked.email_address is not None:
-        return await visitors.of_address(
-            session, owner_id=owner_id, list_id=tracked.list_id, address=tracked.email_address
+        found = await subscribers.find_subscriber(
+            session, owner_id=owner_id, list_id=tracked.list_id or 0, address=tracked.email_address
         )
+        return [] if found is None else [found]
     if tracked.external_id is not None:
-        found = await _find_by_id(session, owner_id, tracked.list_id, tracked.external_id)
-        if found is not None:
-            return found
-    return await find_by_marks(
+        people = await _find_by_id(session, owner_id, tracked.list_id, tracked.external_id)
+        if people:
+            return people
+    found = await find_by_marks(
         session, owner_id=owner_id, list_id=tracked.list_id, uuid=tracked.uuid, message_id=tracked.message_id
     )
+    return [] if found is None else [found]
+
+
+async def _one_of(
+    session: AsyncSession, owner_id: int, people: Sequence[Subscriber], window: timedelta, now: datetime
+) -> Subscriber | None:
+    """The only one of these, else who opened or clicked a message last, if that was not too long ago."""
+    if len(people) < 2:
+        return people[0] if people else None
+    by_id = {each.subscriber_id: each for each in people}
+    touch = await activities.last_touch(session, owner_id=owner_id, subscriber_ids=by_id, at=now, within=window)
+    return None if touch is None else by_id[touch.subscriber_id]
 
 
 async def find_by_marks(
@@ -152,15 +170,18 @@ async def find_by_marks(
     return await _on_list(session, owner_id, list_id, place)
 
 
-async def _find_by_id(session: AsyncSession, owner_id: int, list_id: int | None, external_id: str) -> Subscriber | None:
-    found = None
+async def _find_by_id(
+    session: AsyncSession, owner_id: int, list_id: int | None, external_id: str
+) -> Sequence[Subscriber]:
     if list_id is not None:
         found = await visitors.of_identifier(session, owner_id=owner_id, list_id=list_id, value=external_id)
-    if found is None and _SHA256.fullmatch(external_id):
-        found = await visitors.of_address_hash(
-            session, owner_id=owner_id, list_id=list_id, address_hash=bytes.fromhex(external_id)
-        )
-    return found
+        if found is not None:
+            return [found]
+    if not _SHA256.fullmatch(external_id):
+        return []
+    return await visitors.of_address_hash(
+        session, owner_id=owner_id, list_id=list_id, address_hash=bytes.fromhex(external_id)
+    )
 
 
 async def _on_list(
