@@ -2,18 +2,19 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from journeys_api.activities.service import Fact, record_facts
-from journeys_api.link_tokens import sign_attribution
+from journeys_api.link_tokens import Kind, sign, sign_attribution, sign_click
 from journeys_api.models import ActivityKind
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running
 from tests.subscribers.people import create, make_list
+from tests.tracking.conftest import BROWSER
 
 WAIT = {"Action": "Wait", "WaitAmount": 1, "WaitUnit": "days"}
 
@@ -50,6 +51,15 @@ class Shop:
         async with self.work.worker.sessions.begin() as session:
             fact = Fact(self.api.account.user_id, self.delivery_id, ActivityKind.OPENED, at)
             await record_facts(session, [fact], now=at)
+
+    async def visit(self, kind: Kind = Kind.CLICK, *, agent: str = BROWSER) -> None:
+        """Follow a link of the mail, or look at its picture, as the visitor's browser does just now."""
+        assert self.api.account
+        key, owner_id = SECRET_KEY.encode(), self.api.account.user_id
+        clicked = sign_click(key, owner_id, self.delivery_id, "https://shop.example/")
+        token = clicked if kind is Kind.CLICK else sign(key, kind, owner_id, self.delivery_id)
+        answer = await self.api.http.get(f"/t/{kind.value}/{token}", headers={"User-Agent": agent})
+        assert answer.status_code == (302 if kind is Kind.CLICK else 200)
 
     async def numbers(self) -> tuple[int, float]:
         """Conversions and revenue of the journey."""
@@ -135,6 +145,49 @@ async def test_conversions_at_once_count_once(shop: Shop) -> None:
     await asyncio.gather(*(shop.buy(1) for _ in range(6)))
 
     assert await shop.numbers() == (1, 19.9)
+
+
+@pytest.mark.parametrize("kind", [Kind.CLICK, Kind.OPEN])
+async def test_who_buys_at_once_buys_because_of_the_message(shop: Shop, door: str, kind: Kind) -> None:
+    await shop.visit(kind)
+    await shop.buy(door=door)
+    await shop.buy(2, door=door, ListID=await make_list(shop.api))
+
+    assert await shop.numbers() == (2, 39.8)
+    await shop.work.run(minutes=1)  # the visit is judged
+    await shop.buy(3, door=door)
+    assert await shop.numbers() == (3, 59.7)
+
+
+async def test_the_last_of_visits_and_touches_counts(shop: Shop, email_id: int) -> None:
+    rows = await shop.work.rows("SELECT subscriber_id FROM deliveries WHERE delivery_id = :id", id=shop.delivery_id)
+    other = await running(shop.api, {"Action": "SendEmail", "EmailID": email_id})
+    await shop.audience.enter(other, rows[0].subscriber_id)
+    await shop.work.run()
+    (sent,) = await shop.work.rows("SELECT delivery_id FROM deliveries WHERE journey_id = :journey", journey=other)
+    first, second = shop, replace(shop, journey_id=other, delivery_id=sent.delivery_id)
+
+    await first.open()
+    await second.visit()
+    await shop.buy()
+    assert (await first.numbers(), await second.numbers()) == ((0, 0), (1, 19.9))
+    await first.open(days_ago=-1)
+    await shop.buy(2)
+    assert (await first.numbers(), await second.numbers()) == ((1, 19.9), (1, 19.9))
+
+
+async def test_a_visit_of_a_machine_or_of_somebody_else_is_no_touch(shop: Shop, make: Maker) -> None:
+    stranger = await make.client()
+    list_id = await make_list(stranger)
+    await create(stranger, list_id, shop.address)
+
+    await shop.visit(agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
+    await shop.buy()
+    await shop.visit()
+    await shop.buy(2, Email="friend@example.com")
+    await replace(shop, api=stranger).buy(3, ListID=list_id)
+
+    assert await shop.numbers() == (0, 0)
 
 
 @pytest.mark.parametrize(("days", "count"), [(29.9, 1), (30.1, 0)])

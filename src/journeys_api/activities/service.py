@@ -156,7 +156,8 @@ async def last_touch(
 ) -> Touch | None:
     """What one of these subscribers opened or clicked last, if that was within so long before `at`.
 
-    A conversion is attributed to it. Machines' visits are no touches.
+    A conversion is attributed to it. Machines' visits are no touches; a visit that is not judged yet is a person's
+    unless its visitor says otherwise: who buys at once has only just clicked.
     """
     found = await queries.last_touch(session, owner_id=owner_id, subscriber_ids=subscriber_ids, since=at - within)
     return None if found is None else Touch(found.delivery_id, found.subscriber_id)
