@@ -10,6 +10,7 @@ import pytest
 from journeys_api.lanes import Lane, Prepared, SessionLane
 from journeys_api.models import ActivityKind
 from journeys_api.stats.benchmarks import benchmark
+from journeys_api.stats.verifying import differences
 from journeys_api.stats.windows import Window
 from tests.conftest import Client
 from tests.engine.conftest import Audience, Work
@@ -277,3 +278,29 @@ async def test_the_emails_of_journeys_are_listed(mailed: Mailed, api: Client) ->
     assert (await api.ok(list_them, JourneyID=""))["Actions"] == running
     assert (await api.ok(list_them, JourneyID=9_000_000_000))["Actions"] == []
     assert await api.codes(list_them, JourneyID="x") == [1]
+
+
+async def test_revenue_ends_at_the_largest_number_and_holds_nobody_up(mailed: Mailed, work: Work, door: str) -> None:
+    assert mailed.api.account
+    api, largest = mailed.api.at(door), (2**63 - 1) / 100
+
+    async def look(conversions: int) -> None:
+        journey = await api.ok("journey.get", JourneyID=mailed.journey_id, IncludeActivityCounters=True)
+        listed = {each["JourneyID"]: each for each in (await api.ok("journey.list"))["Journeys"]}
+        for stats in (journey["JourneyStats"], listed[str(mailed.journey_id)]["JourneyStats"]):
+            assert stats["TotalRevenue"] == stats["AggregatedEmailActions"]["TotalRevenue"] == largest
+            assert stats["AggregatedEmailActions"]["ConversionCount"] == conversions
+        assert journey["JourneyStats"]["WindowedEmailActions"]["TotalRevenue"] == largest
+        assert max(day["Amount"] for day in journey["JourneyStats"]["DaysRevenue"]) == largest
+        assert journey["Actions"][0]["Stats"]["TotalRevenue"] == journey["Actions"][0]["Revenue"] == largest
+
+    for conversions in (3, 6):
+        for name in mailed.people:
+            await mailed.happen(name, CONVERTED, revenue_cents=2**62)
+        await look(conversions)
+        await work.move()
+        await look(conversions)
+
+    assert await work.rows("SELECT 1 FROM counter_deltas") == []
+    async with work.worker.sessions.begin() as session:
+        assert await differences(session, owner_id=mailed.api.account.user_id) == []

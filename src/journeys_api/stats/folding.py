@@ -8,20 +8,30 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.stats.queries import CHANGES_PEOPLE, COUNTERS
+from journeys_api.stats.queries import CHANGES_PEOPLE, COUNTERS, LARGEST
 
 FOLD_LOCK = 0x4A5B0000
 MOST = 20_000
 
-_SUMS = ", ".join(f"sum({counter}) AS {counter}" for counter in COUNTERS)
+# one account's sum that is too large would keep the changes of all from being folded
+_SUMS = ", ".join(
+    f"least(sum({counter}), {LARGEST}) AS {counter}" if counter == "revenue_cents" else f"sum({counter}) AS {counter}"
+    for counter in COUNTERS
+)
 _NAMES = ", ".join(COUNTERS)
 
 
 def _into(table: str, key: Sequence[str], more: str = "") -> str:
     """The end of an INSERT that adds to the rows that are there already. `more`: columns beyond the counters."""
     added = [*COUNTERS, *filter(None, more.split(", "))]
-    changes = ", ".join(f"{column} = {table}.{column} + excluded.{column}" for column in added)
+    changes = ", ".join(f"{column} = {table}.{column} + {_more(table, column)}" for column in added)
     return f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+
+
+def _more(table: str, column: str) -> str:
+    if column == "revenue_cents":
+        return f"least(excluded.{column}, {LARGEST} - {table}.{column})"
+    return f"excluded.{column}"
 
 
 # the pieces are names of columns of ours, never a caller's

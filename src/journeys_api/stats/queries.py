@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Date,
     Select,
     and_,
@@ -41,6 +42,8 @@ COUNTERS = (
     "revenue_cents",
 )
 """Columns of `MailCounters`, in the order of their wire names."""
+LARGEST = 2**63 - 1
+"""Where revenue ends: what is more is told as this. No count comes near it; money may, and no sum shall fail for it."""
 CHANGES_PEOPLE = "(" + " OR ".join(f"{counter} > 0" for counter in ("total_count", *COUNTERS[:-1])) + ")"
 """Whether a change of numbers may have changed who reached the action, or what somebody did with its mail; SQL."""
 
@@ -113,11 +116,18 @@ class Days(NamedTuple):
 def sums(*sources: Any, by: Sequence[str], counters: Sequence[str]) -> Select[Any]:
     """Totals and what is not folded into them yet, added up: the columns of `by`, then the counters."""
     both = union_all(*sources).subquery("both")
-    # a sum of BIGINT is NUMERIC, which costs ten times as much to read; no count comes near the end of BIGINT
     return select(
         *(both.c[name] for name in by),
-        *(cast(func.sum(both.c[counter]), BigInteger).label(counter) for counter in counters),
+        *(_sum(both.c[counter]).label(counter) for counter in counters),
     ).group_by(*(both.c[name] for name in by))
+
+
+def _sum(counter: Any) -> Any:
+    total: ColumnElement[Any] = func.sum(counter)
+    if counter.name == "revenue_cents":
+        total = func.least(total, literal_column(str(LARGEST)))
+    # a sum of BIGINT is NUMERIC, which costs ten times as much to read
+    return cast(total, BigInteger)
 
 
 def columns(table: Any, names: Sequence[str]) -> list[Any]:
@@ -226,7 +236,8 @@ def by_first(
 
 def added(one: DayCounted, other: DayCounted) -> DayCounted:
     """Two numbers of one day as one."""
-    return DayCounted(one.counted_on, *(first + second for first, second in zip(one[1:], other[1:], strict=True)))
+    both = DayCounted(one.counted_on, *(first + second for first, second in zip(one[1:], other[1:], strict=True)))
+    return both if both.revenue_cents <= LARGEST else both._replace(revenue_cents=LARGEST)
 
 
 _TOTALS_OF_JOURNEY = Prepared(totals_of_one(_OWNER, _JOURNEY))

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.models import ActivityKind
-from journeys_api.stats.queries import CHANGES_PEOPLE, COUNTERS
+from journeys_api.stats.queries import CHANGES_PEOPLE, COUNTERS, LARGEST
 
 MOST = 1000
 """Differences that are told of one kind of number; there may be more."""
@@ -32,14 +32,14 @@ _NAMES = ", ".join(COUNTERS)
 
 
 def _sums(columns: Sequence[str], *, of_journeys: Sequence[str] = ()) -> str:
-    """Sums of columns; those of `of_journeys` only over what is about no action."""
-    each = (
-        f"coalesce(sum({column}) FILTER (WHERE action_id = 0), 0) AS {column}"
-        if column in of_journeys
-        else f"sum({column}) AS {column}"
-        for column in columns
-    )
-    return ", ".join(each)
+    """Sums of columns; those of `of_journeys` only over what is about no action. Revenue ends at the largest number."""
+
+    def total(column: str) -> str:
+        if column in of_journeys:
+            return f"coalesce(sum({column}) FILTER (WHERE action_id = 0), 0)"
+        return f"least(sum({column}), {LARGEST})" if column == "revenue_cents" else f"sum({column})"
+
+    return ", ".join(f"{total(column)} AS {column}" for column in columns)
 
 
 # pieces of these statements are names of columns of ours, never a caller's

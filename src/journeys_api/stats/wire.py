@@ -7,7 +7,7 @@ from typing import Any
 
 from journeys_api.commands.wire import day, instant, money
 from journeys_api.stats.benchmarks import Benchmark
-from journeys_api.stats.queries import COUNTERS, Activity
+from journeys_api.stats.queries import COUNTERS, LARGEST, Activity
 from journeys_api.stats.series import Series
 from journeys_api.stats.windows import Window
 
@@ -101,7 +101,8 @@ def activity_counters(
 def windowed(days: Mapping[date, Any]) -> dict[str, object]:
     """The eleven keys, summed over the days."""
     sums = {counter: sum(getattr(counted, counter) for counted in days.values()) for counter in COUNTERS}
-    return {**dict(zip(MAIL_KEYS, sums.values(), strict=True)), "TotalRevenue": money(sums["revenue_cents"])}
+    revenue = min(sums["revenue_cents"], LARGEST)
+    return {**dict(zip(MAIL_KEYS, sums.values(), strict=True)), "TotalRevenue": money(revenue)}
 
 
 def days_enrolments(days: Mapping[date, Any], window: Window) -> dict[str, object] | list[object]:

@@ -12,7 +12,7 @@ from journeys_api.strict_json import fold
 _MARKS = ("istest", "issilent")
 _TRUE = ("1", "true", "yes", "on")
 MOST_CENTS = 10**12
-"""More is no amount that one conversion brings; of as much, millions have room in a sum of cents."""
+"""More is no amount that one conversion brings."""
 LONGEST_CURRENCY = 20
 # Decimal alone would read `1_000` and the digits of every script, too
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
