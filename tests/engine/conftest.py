@@ -220,6 +220,16 @@ async def email_id(api: Client) -> int:
     return made
 
 
+async def telephone(api: Client, admin: Client, audience: Audience) -> tuple[int, int]:
+    """A gateway that logs, and the field of the list that holds telephone numbers."""
+    made = await admin.ok(
+        "admin.smsgateway.create", GatewayName="Log", GatewayType="Log", SenderIDs=["Shop"], IsGlobal=True
+    )
+    field_id = await audience.field("Phone")
+    await api.ok("list.update", SubscriberListID=audience.list_id, Options={"PhoneFieldID": field_id})
+    return int(made["GatewayID"]), field_id
+
+
 async def running(api: Client, *actions: dict[str, Any], **journey: Any) -> int:
     """An enabled journey of these actions, all published unless they say otherwise."""
     made = await api.ok("journey.create", **{"Name": "Welcome", **journey})

@@ -10,7 +10,7 @@ import pytest
 from journeys_api.trigger_events import Happened
 from tests.conftest import Client
 from tests.delivery.egress.servers import answer, serving
-from tests.engine.conftest import Audience, Work, running
+from tests.engine.conftest import Audience, Work, running, telephone
 
 DONE = ("done", None)
 WAITING = {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 1}
@@ -471,16 +471,6 @@ async def test_a_short_message_leaves_through_the_gateway_with_its_tags_filled_i
     assert await work.steps(journey_id) == [("SendSMS", *DONE), ("Debug", *DONE)]
 
 
-async def telephone(api: Client, admin: Client, audience: Audience) -> tuple[int, int]:
-    """A gateway that logs, and the field of the list that holds telephone numbers."""
-    made = await admin.ok(
-        "admin.smsgateway.create", GatewayName="Log", GatewayType="Log", SenderIDs=["Shop"], IsGlobal=True
-    )
-    field_id = await audience.field("Phone")
-    await api.ok("list.update", SubscriberListID=audience.list_id, Options={"PhoneFieldID": field_id})
-    return int(made["GatewayID"]), field_id
-
-
 async def test_a_short_message_waits_for_its_window(
     api: Client, admin: Client, audience: Audience, work: Work, address: str
 ) -> None:
@@ -503,6 +493,25 @@ async def test_a_short_message_waits_for_its_window(
     assert await work.deliveries(journey_id) == [("sms", "pending", None)]
     await work.run(hours=48)
     assert await work.deliveries(journey_id) == [("sms", "sent", None)]
+
+
+async def test_who_has_unsubscribed_gets_no_short_message(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str
+) -> None:
+    gateway_id, field_id = await telephone(api, admin, audience)
+    person = await audience.subscribe(address, **{f"CustomField{field_id}": "+14155550123"})
+    await api.ok("subscriber.unsubscribe", ListID=audience.list_id, EmailAddress=address, IPAddress="127.0.0.1")
+    journey_id = await running(
+        api,
+        {"Action": "SendSMS", "message": "Hi", "gateway_id": gateway_id, "skip_if_no_phone": False},
+        {"Action": "Debug"},
+    )
+
+    await audience.enter(journey_id, person)
+    await work.run()
+
+    assert await work.steps(journey_id) == [("SendSMS", "skipped", "not subscribed"), ("Debug", *DONE)]
+    assert await work.deliveries(journey_id) == []
 
 
 @pytest.mark.parametrize("skips", [True, False])

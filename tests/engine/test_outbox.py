@@ -21,7 +21,7 @@ from journeys_api.settings import Settings
 from journeys_api.work import Worker
 from tests.conftest import Client
 from tests.delivery.egress.servers import answer, serving
-from tests.engine.conftest import Audience, Work, running
+from tests.engine.conftest import Audience, Work, running, telephone
 
 LEASE = timedelta(minutes=10)
 OWED_AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -82,6 +82,35 @@ async def test_a_mail_that_is_not_wanted_any_more_is_withdrawn(
     assert await work.ends(journey_id) == [("completed", None)], "no delivery's end moves anybody"
     stats = (await api.ok("journey.get", JourneyID=journey_id))["JourneyStats"]
     assert stats["AggregatedEmailActions"]["SendCount"] == 0
+
+
+async def owed_short_message(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str, **parameters: Any
+) -> tuple[int, int]:
+    """A journey that owes somebody a short message that is not sent yet; with the subscriber."""
+    gateway_id, field_id = await telephone(api, admin, audience)
+    journey_id = await running(api, {"Action": "SendSMS", "message": "Hi", "gateway_id": gateway_id, **parameters})
+    subscriber_id = await audience.subscribe(address, **{f"CustomField{field_id}": "+14155550123"})
+    await audience.enter(journey_id, subscriber_id)
+    await work.move()
+    assert await work.deliveries(journey_id) == [("sms", "pending", None)]
+    return journey_id, subscriber_id
+
+
+@pytest.mark.parametrize("obstacle", ["not subscribed", None])
+async def test_a_short_message_asks_for_the_subscription_and_not_for_the_address(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str, obstacle: str | None
+) -> None:
+    journey_id, subscriber_id = await owed_short_message(api, admin, audience, work, address)
+    if obstacle:
+        await api.ok("subscriber.unsubscribe", ListID=audience.list_id, EmailAddress=address, IPAddress="127.0.0.1")
+    else:
+        await audience.update(subscriber_id, BounceType="Hard")
+        await api.ok("suppression.import", EmailAddressesBulk=address)
+
+    await work.run()
+
+    assert await work.deliveries(journey_id) == [("sms", "withdrawn" if obstacle else "sent", obstacle)]
 
 
 async def test_what_a_disabled_journey_owes_is_held_until_it_is_enabled(
@@ -239,12 +268,7 @@ async def test_the_mail_of_a_lost_worker_is_sent_again_with_the_same_id(
 async def test_the_short_message_of_a_lost_worker_is_not_sent_again(
     api: Client, admin: Client, audience: Audience, work: Work, address: str
 ) -> None:
-    made = await admin.ok("admin.smsgateway.create", GatewayName="Log", GatewayType="Log", IsGlobal=True)
-    field_id = await audience.field("Phone")
-    await api.ok("list.update", SubscriberListID=audience.list_id, Options={"PhoneFieldID": field_id})
-    journey_id = await running(api, {"Action": "SendSMS", "message": "Hi", "gateway_id": made["GatewayID"]})
-    await audience.enter(journey_id, await audience.subscribe(address, **{f"CustomField{field_id}": "+14155550123"}))
-    await work.move()
+    journey_id, _ = await owed_short_message(api, admin, audience, work, address)
     await take(work, DeliveryKind.SMS)
     work.pass_time(minutes=11)
 

@@ -48,7 +48,7 @@ WITH picked AS MATERIALIZED (
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
         WHEN d.kind = 'confirmation' AND s.status <> 'Opt-In Pending' THEN 'not pending any more'
-        WHEN d.kind = 'mail' AND s.status <> 'Subscribed' THEN 'not subscribed'
+        WHEN d.kind IN ('mail', 'sms') AND s.status <> 'Subscribed' THEN 'not subscribed'
         WHEN d.kind IN ('mail', 'confirmation') AND s.bounce_type = 'Hard' THEN 'hard bounced'
         WHEN d.kind IN ('mail', 'confirmation', 'forward') AND EXISTS (
             SELECT FROM suppressions x WHERE x.email_address = lower(t.email_address)

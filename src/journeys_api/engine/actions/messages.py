@@ -11,9 +11,9 @@ from journeys_api.delivery.short_messages import may_use, telephone_number
 from journeys_api.emails import service as emails
 from journeys_api.emails.content import is_fetched
 from journeys_api.emails.errors import EmailNotFound
-from journeys_api.engine.people import DONE, Move, Moves, Owed, Person, Way, by_event, skipped
+from journeys_api.engine.people import Move, Moves, Owed, Person, Way, by_event
 from journeys_api.engine.registry import Standing, StepFailed, action
-from journeys_api.engine.subjects import these
+from journeys_api.engine.subjects import GONE, these
 from journeys_api.engine.windows import next_inside
 from journeys_api.journeys.action_types import (
     DAYS,
@@ -26,6 +26,7 @@ from journeys_api.models import BounceType, DeliveryKind, SmsGateway, Subscriber
 from journeys_api.suppressions.service import is_suppressed_condition
 
 NO_NUMBER = "no telephone number"
+NOT_SUBSCRIBED = "not subscribed"
 
 
 @action("SendEmail")
@@ -51,7 +52,7 @@ async def send_email(standing: Standing, people: Sequence[Person], parameters: S
 async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[int, str]:
     """Enrollment → why its subscriber is not written to; those who may be are left out."""
     reason = case(
-        (Subscriber.status != SubscriptionStatus.SUBSCRIBED, literal("not subscribed")),
+        (Subscriber.status != SubscriptionStatus.SUBSCRIBED, literal(NOT_SUBSCRIBED)),
         (Subscriber.bounce_type == BounceType.HARD, literal("hard bounced")),
         (
             is_suppressed_condition(
@@ -70,15 +71,16 @@ async def why_not_to_mail(standing: Standing, people: Sequence[Person]) -> dict[
         )
     )
     found: dict[int, str] = dict(rows.all())
-    reasons = {person.enrollment_id: found.get(person.subscriber_id, "the subscriber is gone") for person in people}
+    reasons = {person.enrollment_id: found.get(person.subscriber_id, GONE) for person in people}
     return {enrollment_id: why for enrollment_id, why in reasons.items() if why}
 
 
 @action("SendSMS")
 async def send_sms(standing: Standing, people: Sequence[Person], parameters: SendSMSParameters) -> Moves:
-    """Owe everybody with a telephone number the short message, in its window.
+    """Owe everybody who is subscribed and has a telephone number the short message, in its window.
 
-    Who has none goes on, unless the action says that the step fails for them (JC 3.7).
+    Who is not subscribed goes on; so does who has no number, unless the action says that the step fails for them
+    (JC 3.7).
     """
     if not parameters.message:
         raise StepFailed("the message is empty")
@@ -87,29 +89,32 @@ async def send_sms(standing: Standing, people: Sequence[Person], parameters: Sen
     gateway = await standing.session.get(SmsGateway, parameters.gateway_id)
     if gateway is None or not may_use(gateway, standing.owner_id):
         raise StepFailed("the gateway is gone")
-    without = await _without_number(standing, people)
-    otherwise = skipped(NO_NUMBER)
+    reasons = await _why_not_to_call(standing, people)
+    moves = Moves.proceed(reasons)
     if parameters.skip_if_no_phone is False:
-        otherwise = Move(Way.RETRY, "failed", NO_NUMBER)
-    moves = Moves(DONE, dict.fromkeys(without, otherwise))
+        without = [enrollment_id for enrollment_id, why in reasons.items() if why == NO_NUMBER]
+        moves.own = {**moves.own, **dict.fromkeys(without, Move(Way.RETRY, "failed", NO_NUMBER))}
     not_before = _window_opens(parameters, standing.now)
     moves.owed = [
         Owed(DeliveryKind.SMS, written_to, payload=event, not_before=not_before, destination=str(gateway.gateway_id))
-        for event, written_to in by_event(person for person in people if person.enrollment_id not in without)
+        for event, written_to in by_event(person for person in people if person.enrollment_id not in reasons)
     ]
     return moves
 
 
-async def _without_number(standing: Standing, people: Sequence[Person]) -> set[int]:
-    """The enrollments of those who cannot be called."""
+async def _why_not_to_call(standing: Standing, people: Sequence[Person]) -> dict[int, str]:
+    """Enrollment → why its subscriber gets no short message; those who do are left out."""
     audience = await load_audience(standing.session, {(person.owner_id, person.subscriber_id) for person in people})
-    subscribers = audience.subscribers
-    return {
-        person.enrollment_id
-        for person in people
-        if (found := subscribers.get((person.owner_id, person.subscriber_id))) is None
-        or telephone_number(found, audience) is None
-    }
+    reasons: dict[int, str] = {}
+    for person in people:
+        subscriber = audience.subscribers.get((person.owner_id, person.subscriber_id))
+        if subscriber is None:
+            reasons[person.enrollment_id] = GONE
+        elif subscriber.status is not SubscriptionStatus.SUBSCRIBED:
+            reasons[person.enrollment_id] = NOT_SUBSCRIBED
+        elif telephone_number(subscriber, audience) is None:
+            reasons[person.enrollment_id] = NO_NUMBER
+    return reasons
 
 
 def _window_opens(parameters: SendSMSParameters, now: datetime) -> datetime | None:
