@@ -14,6 +14,7 @@ from journeys_api.app import Application
 from journeys_api.clock import SetClock
 from journeys_api.engine.drawing import READ_WHOLE, draw
 from journeys_api.engine.pulls import next_pull, opens_at, pull_due
+from journeys_api.engine.windows import NEVER
 from journeys_api.engine.worker import Engine
 from journeys_api.journeys.triggers import PullParameters
 from tests.conftest import Client, Maker
@@ -356,7 +357,7 @@ def test_a_window_over_midnight_has_the_first_and_the_last_hours_of_its_days() -
 def test_without_a_day_it_never_opens() -> None:
     never = PullParameters(list_id=1, has_window=True)
 
-    assert opens_at(at("2026-01-02 12:00"), never, time_zone="UTC").year == 9999
+    assert opens_at(at("2026-01-02 12:00"), never, time_zone="UTC") == NEVER
 
 
 async def test_a_pull_waits_for_the_window_of_the_accounts_time_zone(make: Maker, work: Work) -> None:

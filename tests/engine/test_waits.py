@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from journeys_api.engine.windows import next_inside, wait_ends, zone_of
+from journeys_api.engine.windows import NEVER, next_inside, wait_ends, zone_of
 from journeys_api.journeys.action_types import DAYS, WaitParameters
-from tests.conftest import Maker
+from tests.conftest import Client, Maker
 from tests.engine.conftest import Audience, Work, running
 
 FRIDAY = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -45,13 +45,29 @@ def test_an_amount_counts_from_the_arrival(unit: Any, amount: Any, wanted: timed
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
 @pytest.mark.parametrize("has_window", [True, False])
-@pytest.mark.parametrize("amount", [10**9, (datetime.max - FRIDAY.replace(tzinfo=None)).days])
+@pytest.mark.parametrize("amount", [10**9, (datetime.max - FRIDAY.replace(tzinfo=None)).days, 7000 * 366])
 def test_a_wait_beyond_the_calendar_never_ends(zone: str, has_window: bool, amount: int) -> None:
     parameters = WaitParameters.model_validate(
         {"WaitUnit": "days", "WaitAmount": amount, "TimeConstraintEnabled": has_window}
     )
 
-    assert wait_ends(FRIDAY, parameters, time_zone=zone).year == 9999
+    assert wait_ends(FRIDAY, parameters, time_zone=zone) == NEVER
+
+
+async def test_who_waits_for_ever_is_shown_like_everybody(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str
+) -> None:
+    journey_id = await running(api, {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 10**9})
+    person = await audience.subscribe(address)
+    await audience.enter(journey_id, person)
+    await work.move()
+
+    answer = await api.ok("subscriber.get", ListID=audience.list_id, SubscriberID=person)
+    queue = await admin.ok("admin.journeys.queue", JourneyID=journey_id)
+
+    assert "9000-01-01 00:00:00" in str(answer)
+    assert [row["DueAt"] for row in queue["QueueEntries"]] == ["9000-01-01 00:00:00"]
+    assert await work.rows("SELECT 1 FROM timers WHERE due_at = 'infinity'") == []
 
 
 WINDOWS = [

@@ -140,6 +140,55 @@ async def test_migrating_twice_changes_nothing(database: str) -> None:
     assert await is_current(database)
 
 
+async def test_who_waits_beyond_the_calendar_waits_until_the_year_9000(database: str) -> None:
+    await migrate(database)
+    complaints = alembic(database, "downgrade", "0550")
+    await fetch(
+        database,
+        """
+        WITH account AS (
+            INSERT INTO user_groups (group_id, group_name, permissions, created_at, updated_at)
+            VALUES (7, 'Seven', '{}', now(), now()) RETURNING group_id
+        ), owner AS (
+            INSERT INTO users (user_id, group_id, username, email_address, password_hash, created_at, updated_at)
+            SELECT 7, group_id, 'seven', 'seven@example.com', '', now(), now() FROM account RETURNING user_id
+        ), journey AS (
+            INSERT INTO journeys (journey_id, owner_id, name, trigger, created_at, updated_at)
+            SELECT 7, user_id, 'Seven', 'Manual', now(), now() FROM owner RETURNING journey_id
+        ), inside AS (
+            INSERT INTO enrollments (enrollment_id, owner_id, journey_id, list_id, subscriber_id, email_address,
+                                     entered_at, created_at, due_at)
+            OVERRIDING SYSTEM VALUE
+            SELECT n, 7, 7, 7, n, 'ada@example.com', now(), now(), due
+            FROM (VALUES (1, CAST('infinity' AS timestamptz)), (2, '2030-01-01 00:00+00')) AS w(n, due)
+            RETURNING enrollment_id, due_at
+        ), timed AS (
+            INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
+            SELECT enrollment_id, 7, due_at, 7, enrollment_id FROM inside
+        ), running AS (
+            INSERT INTO runnable_journeys (shard, journey_id, owner_id, next_due_at) VALUES (1, 7, 7, 'infinity')
+        ), pulling AS (
+            INSERT INTO scheduled_pulls (journey_id, owner_id, due_at) VALUES (7, 7, 'infinity')
+        )
+        SELECT count(*) FROM journey
+        """,
+    )
+
+    await migrate(database)
+
+    years = await fetch(
+        database,
+        """
+        SELECT jsonb_agg(extract(year FROM due_at AT TIME ZONE 'UTC') ORDER BY place, due_at) FROM (
+            SELECT 1 AS place, due_at FROM enrollments UNION ALL SELECT 2, due_at FROM timers
+            UNION ALL SELECT 3, next_due_at FROM runnable_journeys UNION ALL SELECT 4, due_at FROM scheduled_pulls
+        ) AS found
+        """,
+    )
+    assert complaints == ""
+    assert years == [2030, 9000, 2030, 9000, 9000, 9000]
+
+
 async def test_an_empty_database_is_not_current(database: str) -> None:
     assert not await is_current(database)
 

@@ -8,7 +8,7 @@ refusals) is decided where all events are.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import select, text
@@ -21,7 +21,7 @@ from journeys_api.engine.drawing import draw
 from journeys_api.engine.enrolling import meeting_run_criteria
 from journeys_api.engine.frequency import too_often
 from journeys_api.engine.matching import PULLED
-from journeys_api.engine.windows import next_inside
+from journeys_api.engine.windows import NEVER, next_inside
 from journeys_api.failures import is_passing
 from journeys_api.journeys.triggers import PullParameters, load
 from journeys_api.models import Journey, JourneyStatus, User
@@ -114,11 +114,11 @@ async def _pull_next(session: AsyncSession, claimed: list[int], *, but: Sequence
 
 
 def opens_at(instant: datetime, parameters: PullParameters, *, time_zone: str) -> datetime:
-    """The earliest instant from `instant` on at which people may be pulled; the end of time: never."""
+    """The earliest instant from `instant` on at which people may be pulled; `NEVER` without a day."""
     if not parameters.has_window:
         return instant
     if not parameters.allowed_days:
-        return datetime.max.replace(tzinfo=UTC)
+        return NEVER
     return next_inside(
         instant,
         not_before=parameters.not_before,

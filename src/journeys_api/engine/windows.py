@@ -14,20 +14,22 @@ UNITS = {
 }
 DEFAULT_NOT_BEFORE = "09:00"
 DEFAULT_NOT_AFTER = "19:00"
+NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""When that is over which never is. Beyond it calendars and time zones end, and the database would keep `infinity`."""
 
 
 def wait_ends(entered_at: datetime, parameters: WaitParameters, *, time_zone: str) -> datetime:
     """When someone who reached a Wait at `entered_at` goes on (JC 3.2).
 
     First the amount, counted from the arrival; a unit or amount not chosen yet waits for nothing. Then, with the
-    constraint on, to the next instant inside the window.
+    constraint on, to the next instant inside the window. At the latest it is over at `NEVER`.
     """
     unit = UNITS.get(parameters.unit or "", timedelta())
     try:
         over = entered_at + unit * int(parameters.amount or 0)
-        return inside_window(over, parameters, time_zone=time_zone)
+        return min(inside_window(over, parameters, time_zone=time_zone), NEVER)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+        return NEVER
 
 
 def inside_window(instant: datetime, parameters: WaitParameters, *, time_zone: str) -> datetime:
