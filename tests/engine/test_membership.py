@@ -1,9 +1,16 @@
 """The commands about a subscriber's place in journeys: trigger, remove, exit, list, at both doors."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from journeys_api.delivery import outbox
+from journeys_api.delivery.outbox import Finished
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.models import DeliveryKind
 from tests.conftest import Client, Maker
 from tests.engine.conftest import Audience, Work, running
 
@@ -129,6 +136,59 @@ async def test_remove_erases_the_pass_and_withdraws_what_was_not_sent(
     stats = (await api.ok("journey.get", JourneyID=journey_id))["JourneyStats"]
     assert (stats["ActiveSubscribers"], stats["TotalSubscribers"]) == (0, 0)
     assert (await client.ok("subscriber.journey.remove", **given))["JourneyIDs"] == [journey_id], "not inside: fine"
+
+
+async def waits_for_a_lock(work: Work, query: str) -> None:
+    """Until somebody who runs such a statement waits for somebody else's transaction."""
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE :query"
+    )
+    async with asyncio.timeout(20):
+        while not await work.rows(waiting, query=f"%{query}%"):  # noqa: ASYNC110 (the database is asked)
+            await asyncio.sleep(0.01)
+
+
+async def test_remove_withdraws_what_a_step_is_just_writing(
+    api: Client, audience: Audience, place: dict[str, Any], work: Work, email_id: int
+) -> None:
+    journey_id = await running(api, {"Action": "SendEmail", "EmailID": email_id}, WAIT)
+    given = {**place, "JourneyID": journey_id}
+    await api.ok("subscriber.journey.trigger", **given)
+
+    async with work.worker.sessions.begin() as session:
+        # the last that a step writes: what it owes is written, and not committed
+        await session.execute(text("LOCK TABLE counter_deltas IN SHARE MODE"))
+        stepping = asyncio.create_task(work.move())
+        await waits_for_a_lock(work, "INSERT INTO counter_deltas")
+        removing = asyncio.create_task(api.ok("subscriber.journey.remove", **given))
+        await waits_for_a_lock(work, "enrollments")
+    await removing
+    await stepping
+    await work.run(hours=1)
+
+    assert await work.ends(journey_id) == []
+    assert await work.deliveries(journey_id) == [("mail", "withdrawn", "removed from the journey")]
+
+
+async def test_what_was_under_way_when_its_recipient_was_removed_is_not_tried_again(
+    api: Client, place: dict[str, Any], work: Work, email_id: int
+) -> None:
+    journey_id = await running(api, {"Action": "SendEmail", "EmailID": email_id}, WAIT)
+    given = {**place, "JourneyID": journey_id}
+    await api.ok("subscriber.journey.trigger", **given)
+    await work.move()
+    lease = timedelta(minutes=10)
+    async with work.worker.sessions.begin() as session:
+        claims = await outbox.claim(session, DeliveryKind.MAIL, limit=100, lease=lease, now=work.clock.instant)
+
+    await api.ok("subscriber.journey.remove", **given)
+    deferred = [Finished(row, Outcome(Ending.DEFERRED, "451")) for row in claims.rows]
+    async with work.worker.sessions.begin() as session:
+        await outbox.finish(session, claims.token, deferred, now=work.clock.instant)
+    await work.run(hours=1)
+
+    assert await work.deliveries(journey_id) == [("mail", "withdrawn", "removed from the journey")]
 
 
 async def test_several_journeys_at_once_and_the_reasons_for_those_left_out(

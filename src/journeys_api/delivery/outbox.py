@@ -47,6 +47,11 @@ WITH picked AS MATERIALIZED (
         WHEN s.subscriber_id IS NULL AND d.subscriber_id <> 0 THEN 'the subscriber is gone'
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
+        -- withdrawn when its recipient was removed, unless it was under way; EXISTS might read all enrollments at once
+        WHEN d.attempts > 0 AND d.enrollment_id IS NOT NULL AND (
+            SELECT enrollment_id FROM enrollments e
+            WHERE e.owner_id = d.owner_id AND e.enrollment_id = d.enrollment_id
+        ) IS NULL THEN 'removed from the journey'
         WHEN d.kind = 'confirmation' AND s.status <> 'Opt-In Pending' THEN 'not pending any more'
         WHEN d.kind IN ('mail', 'sms') AND s.status <> 'Subscribed' THEN 'not subscribed'
         WHEN d.kind IN ('mail', 'confirmation') AND s.bounce_type = 'Hard' THEN 'hard bounced'

@@ -92,12 +92,21 @@ async def trigger(
     return processed
 
 
+# A statement of its own: the step that has these people just now is waited for here, and only what begins after it sees
+# the messages that the step owes.
+_LOCK = text(
+    """
+SELECT enrollment_id FROM enrollments
+WHERE owner_id = :owner AND journey_id = ANY(CAST(:journeys AS bigint[])) AND list_id = :list
+  AND subscriber_id = ANY(CAST(:people AS bigint[])) AND state = 'active'
+ORDER BY enrollment_id FOR UPDATE
+"""
+)
 _REMOVE = text(
     """
 WITH gone AS (
     DELETE FROM enrollments
-    WHERE owner_id = :owner AND journey_id = ANY(CAST(:journeys AS bigint[])) AND list_id = :list
-      AND subscriber_id = ANY(CAST(:people AS bigint[])) AND state = 'active'
+    WHERE owner_id = :owner AND enrollment_id = ANY(CAST(:enrollments AS bigint[])) AND state = 'active'
     RETURNING owner_id, enrollment_id, journey_id, action_id, subscriber_id, created_at
 ), withdrawn AS (
     UPDATE deliveries d SET state = 'withdrawn', reason = 'removed from the journey', ended_at = :now
@@ -131,14 +140,9 @@ async def erase(
     now: datetime,
 ) -> int:
     """Erase the active passes of people of a list through the account's journeys, as if they had not been; how many."""
-    parameters = {
-        "owner": owner_id,
-        "journeys": list(journey_ids),
-        "list": list_id,
-        "people": list(subscriber_ids),
-        "now": now,
-    }
-    return await session.scalar(_REMOVE, parameters) or 0
+    people = {"journeys": list(journey_ids), "list": list_id, "people": list(subscriber_ids)}
+    locked = list(await session.scalars(_LOCK, {"owner": owner_id, **people}))
+    return await session.scalar(_REMOVE, {"owner": owner_id, "enrollments": locked, "now": now}) or 0
 
 
 async def remove(
