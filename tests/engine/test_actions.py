@@ -634,6 +634,8 @@ LOST: list[tuple[dict[str, Any], str]] = [
     ({"Action": "UpdateCustomFieldValue", "TargetCustomFieldID": MISSING}, "the custom field is gone"),
     ({"Action": "StartJourney"}, "no journey is chosen"),
     ({"Action": "StartJourney", "TargetJourneyID": MISSING}, "the journey is gone"),
+    ({"Action": "ExitJourney"}, "no journey is chosen"),
+    ({"Action": "ExitJourney", "TargetJourneyID": MISSING}, "the journey is gone"),
 ]
 
 
@@ -664,6 +666,7 @@ async def test_a_strangers_record_is_like_a_missing_one(
         {"Action": "AddTag", "TargetTagID": tag_id},
         {"Action": "SendEmail", "EmailID": email_id},
         {"Action": "StartJourney", "TargetJourneyID": journey},
+        {"Action": "ExitJourney", "TargetJourneyID": [journey]},
     ]
     subscriber_id = await audience.subscribe(address)
     journeys = [await running(api, action) for action in actions]
@@ -675,6 +678,7 @@ async def test_a_strangers_record_is_like_a_missing_one(
         ("active", "the list is gone"),
         ("active", "the tag is gone"),
         ("active", "the email is gone"),
+        ("active", "the journey is gone"),
         ("active", "the journey is gone"),
     ]
     assert await work.ends(journey) == []

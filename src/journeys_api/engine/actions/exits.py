@@ -46,13 +46,27 @@ async def exit_all_journeys(standing: Standing, people: Sequence[Person], parame
     return moves
 
 
-@action("ExitJourney", uses_sql=False)
+async def _require_journeys(standing: Standing, journey_ids: Sequence[int]) -> None:
+    """The step fails unless journeys are named and all of them are the account's."""
+    if not journey_ids:
+        raise StepFailed("no journey is chosen")
+    found = await standing.session.scalars(
+        select(Journey.journey_id).where(
+            Journey.owner_id == standing.owner_id,
+            Journey.journey_id.in_(journey_ids),
+            Journey.deleted_at.is_(None),
+        )
+    )
+    if not set(journey_ids) <= set(found):
+        raise StepFailed("the journey is gone")
+
+
+@action("ExitJourney")
 async def exit_journey(standing: Standing, people: Sequence[Person], parameters: ExitJourneyParameters) -> Moves:
     """End the named journeys for these people; when this one is among them, it ends at once."""
     given = parameters.target_journey_ids
     targets = [target for target in (given if isinstance(given, list) else [given]) if target]
-    if not targets:
-        return Moves.proceed({person.enrollment_id: "no journey is chosen" for person in people})
+    await _require_journeys(standing, targets)
     own = standing.flow.journey_id
     moves = Moves(exited("ExitJourney")) if own in targets else Moves.proceed()
     moves.happened = [
@@ -64,17 +78,8 @@ async def exit_journey(standing: Standing, people: Sequence[Person], parameters:
 @action("StartJourney")
 async def start_journey(standing: Standing, people: Sequence[Person], parameters: TargetJourneyParameters) -> Moves:
     """Let these people into another journey of the account; its own rules decide who enters."""
-    if not parameters.target_journey_id:
-        raise StepFailed("no journey is chosen")
-    target = await standing.session.scalar(
-        select(Journey.journey_id).where(
-            Journey.owner_id == standing.owner_id,
-            Journey.journey_id == parameters.target_journey_id,
-            Journey.deleted_at.is_(None),
-        )
-    )
-    if target is None:
-        raise StepFailed("the journey is gone")
+    target = parameters.target_journey_id
+    await _require_journeys(standing, [target] if target else [])
     moves = Moves.proceed()
     moves.happened = [
         (
