@@ -141,6 +141,38 @@ async def test_a_held_mail_of_a_deleted_journey_is_withdrawn(
     assert await work.deliveries(journey_id) == [("mail", "withdrawn", "journey deleted")]
 
 
+@pytest.mark.parametrize(("command", "end"), [("enable", ("sent", None)), ("delete", ("withdrawn", "journey deleted"))])
+async def test_what_a_claim_holds_while_its_journey_is_enabled_or_deleted_is_not_forgotten(
+    api: Client, audience: Audience, work: Work, address: str, email_id: int, command: str, end: tuple[str, str | None]
+) -> None:
+    journey_id, _ = await owed_mail(api, audience, work, address, email_id)
+    await api.ok("journey.disable", JourneyID=journey_id)
+
+    async with work.worker.sessions.begin() as session:
+        await outbox.claim(session, DeliveryKind.MAIL, limit=100, lease=LEASE, now=work.clock.instant)
+        await api.ok(f"journey.{command}", JourneyID=journey_id)
+        await work.move()
+    assert await work.deliveries(journey_id) == [("mail", "held", None)]
+    await rescue(work)
+    await work.run()
+
+    assert await work.deliveries(journey_id) == [("mail", *end)]
+    assert await work.rows("SELECT 1 FROM journey_jobs WHERE journey_id = :j", j=journey_id) == []
+
+
+async def test_a_disabled_journey_goes_on_holding(
+    api: Client, audience: Audience, work: Work, address: str, email_id: int
+) -> None:
+    journey_id, _ = await owed_mail(api, audience, work, address, email_id)
+    await api.ok("journey.disable", JourneyID=journey_id)
+    await work.run()
+
+    await rescue(work)
+    await work.run()
+
+    assert await work.deliveries(journey_id) == [("mail", "held", None)]
+
+
 async def test_a_webhook_is_tried_again_until_it_is_taken_and_holds_nobody(
     api: Client, audience: Audience, work: Work, address: str
 ) -> None:

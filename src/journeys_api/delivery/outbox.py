@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.models import DeliveryKind
+from journeys_api.trigger_events import wake
 
 log = structlog.get_logger()
 
@@ -234,11 +235,40 @@ RETURNING d.delivery_id
 )
 
 
+# A claim that read a journey as disabled commits after whoever enabled or deleted the journey looked for what is held.
+# One look-up for each journey that holds messages, however many those are.
+_FORGOTTEN = text(
+    """
+WITH RECURSIVE held AS (
+    (SELECT journey_id FROM deliveries WHERE state = 'held' ORDER BY journey_id LIMIT 1)
+    UNION ALL
+    SELECT next.journey_id FROM held, LATERAL (
+        SELECT journey_id FROM deliveries d WHERE d.state = 'held' AND d.journey_id > held.journey_id
+        ORDER BY d.journey_id LIMIT 1
+    ) AS next
+)
+INSERT INTO journey_jobs (owner_id, journey_id, kind, created_at)
+SELECT j.owner_id, j.journey_id, CASE WHEN j.deleted_at IS NULL THEN 'release' ELSE 'end' END, :now
+FROM held JOIN journeys j USING (journey_id)
+WHERE (j.status = 'Enabled' OR j.deleted_at IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM journey_jobs b WHERE b.journey_id = j.journey_id)
+RETURNING journey_id
+"""
+)
+
+
 async def rescue(session: AsyncSession, *, now: datetime) -> int:
-    """Give back what lost workers held: an attempt that nobody knows the end of. Short messages are not sent again."""
+    """Give back what lost workers held: an attempt that nobody knows the end of. Short messages are not sent again.
+
+    What is held of a journey that is enabled or deleted meanwhile is handed to a job of that journey.
+    """
     rescued = (await session.execute(_RESCUE, {"now": now})).all()
     if rescued:
         log.warning("deliveries_rescued", count=len(rescued))
+    forgotten = (await session.execute(_FORGOTTEN, {"now": now})).all()
+    if forgotten:
+        log.info("held_deliveries_found", journeys=len(forgotten))
+        await wake(session)
     return len(rescued)
 
 

@@ -212,6 +212,7 @@ class Delivery(Base):
         Index("ix_deliveries_next_attempt_at", "kind", "next_attempt_at", postgresql_where=text("state = 'pending'")),
         Index("ix_deliveries_lease_expires_at", "lease_expires_at", postgresql_where=text("state = 'sending'")),
         Index("ix_deliveries_refused", "ended_at", postgresql_where=text("state = 'refused'")),
+        Index("ix_deliveries_held", "journey_id", postgresql_where=text("state = 'held'")),
         Index(
             "ix_deliveries_journey_id",
             "journey_id",
