@@ -220,11 +220,10 @@ async def email_id(api: Client) -> int:
     return made
 
 
-async def telephone(api: Client, admin: Client, audience: Audience) -> tuple[int, int]:
-    """A gateway that logs, and the field of the list that holds telephone numbers."""
-    made = await admin.ok(
-        "admin.smsgateway.create", GatewayName="Log", GatewayType="Log", SenderIDs=["Shop"], IsGlobal=True
-    )
+async def telephone(api: Client, admin: Client, audience: Audience, **gateway: Any) -> tuple[int, int]:
+    """A gateway, one that logs unless another is asked for, and the field of the list that holds telephone numbers."""
+    given = {"GatewayName": "Log", "GatewayType": "Log", "SenderIDs": ["Shop"], "IsGlobal": True, **gateway}
+    made = await admin.ok("admin.smsgateway.create", **given)
     field_id = await audience.field("Phone")
     await api.ok("list.update", SubscriberListID=audience.list_id, Options={"PhoneFieldID": field_id})
     return int(made["GatewayID"]), field_id

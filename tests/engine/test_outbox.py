@@ -16,6 +16,7 @@ from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished, retry_at
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.sending import Attempt, Pace, Sender
+from journeys_api.journeys.action_types import DAYS
 from journeys_api.models import DeliveryKind
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
@@ -85,10 +86,15 @@ async def test_a_mail_that_is_not_wanted_any_more_is_withdrawn(
 
 
 async def owed_short_message(
-    api: Client, admin: Client, audience: Audience, work: Work, address: str, **parameters: Any
+    api: Client, admin: Client, audience: Audience, work: Work, address: str, *, url: str = "", **parameters: Any
 ) -> tuple[int, int]:
-    """A journey that owes somebody a short message that is not sent yet; with the subscriber."""
-    gateway_id, field_id = await telephone(api, admin, audience)
+    """A journey that owes somebody a short message that is not sent yet; with the subscriber.
+
+    Args:
+        url: of the gateway; without one it logs.
+    """
+    gateway = {"GatewayType": "HTTP", "Credentials": {"URL": url}} if url else {}
+    gateway_id, field_id = await telephone(api, admin, audience, **gateway)
     journey_id = await running(api, {"Action": "SendSMS", "message": "Hi", "gateway_id": gateway_id, **parameters})
     subscriber_id = await audience.subscribe(address, **{f"CustomField{field_id}": "+14155550123"})
     await audience.enter(journey_id, subscriber_id)
@@ -202,6 +208,31 @@ async def test_a_receiver_may_ask_to_be_left_alone_for_longer(
         assert len(server.calls) == 1
         await work.run(seconds=105)
         assert len(server.calls) == 2
+
+
+async def test_a_short_message_keeps_to_its_window_whenever_it_is_tried(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str
+) -> None:
+    work.pass_time(days=1)
+    work.clock.instant = noon = work.clock.instant.replace(hour=12, minute=0, second=0, microsecond=0)
+    window = {"start_time": "11:00", "end_time": "12:01", "days": list(DAYS)}
+
+    async with serving(answer(503)) as server:
+        journey_id, _ = await owed_short_message(
+            api, admin, audience, work, address, url=server.url(), delivery_window_enabled=True, delivery_window=window
+        )
+        await work.run()
+        await work.run(seconds=6)
+        assert len(server.calls) == 2
+        await work.run(minutes=6)
+        assert len(server.calls) == 2, "its third try would be outside of the window"
+        (row,) = await work.rows("SELECT attempts, next_attempt_at FROM deliveries WHERE journey_id = :j", j=journey_id)
+        assert (row.attempts, row.next_attempt_at) == (2, noon + timedelta(hours=23))
+        assert await work.deliveries(journey_id) == [("sms", "pending", "outside of the delivery window")]
+
+        work.clock.instant = noon + timedelta(hours=23)
+        await work.run()
+        assert len(server.calls) == 3
 
 
 async def take(work: Work, kind: DeliveryKind = DeliveryKind.MAIL) -> outbox.Claims:

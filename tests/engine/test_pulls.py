@@ -14,9 +14,9 @@ from journeys_api.app import Application
 from journeys_api.clock import SetClock
 from journeys_api.engine.drawing import READ_WHOLE, draw
 from journeys_api.engine.pulls import next_pull, opens_at, pull_due
-from journeys_api.engine.windows import NEVER
 from journeys_api.engine.worker import Engine
 from journeys_api.journeys.triggers import PullParameters
+from journeys_api.journeys.windows import NEVER
 from tests.conftest import Client, Maker
 from tests.engine.conftest import Audience, Work, running
 from tests.engine.test_waits import at

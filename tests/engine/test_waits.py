@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from journeys_api.engine.windows import NEVER, next_inside, wait_ends, zone_of
 from journeys_api.journeys.action_types import DAYS, WaitParameters
+from journeys_api.journeys.windows import NEVER, next_inside, wait_ends, zone_of
 from tests.conftest import Client, Maker
 from tests.engine.conftest import Audience, Work, running
 

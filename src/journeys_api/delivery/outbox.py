@@ -49,7 +49,7 @@ WITH picked AS MATERIALIZED (
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
         -- withdrawn when its recipient was removed, unless it was under way; EXISTS might read all enrollments at once
-        WHEN d.attempts > 0 AND d.enrollment_id IS NOT NULL AND (
+        WHEN d.next_attempt_at > d.created_at AND d.enrollment_id IS NOT NULL AND (
             SELECT enrollment_id FROM enrollments e
             WHERE e.owner_id = d.owner_id AND e.enrollment_id = d.enrollment_id
         ) IS NULL THEN 'removed from the journey'
@@ -143,6 +143,8 @@ def _next(finished: Finished, now: datetime) -> _Next:
         return _Next("sent", None, 0)
     if outcome.ending is Ending.REFUSED:
         return _Next("refused", None, 0)
+    if outcome.ending is Ending.POSTPONED:
+        return _Next("pending", outcome.until, 0)
     unknowns = 1 if outcome.ending is Ending.UNKNOWN else 0
     if unknowns and row.kind == DeliveryKind.SMS.value:
         # each costs money and nobody can tell a second one from the first: it is not sent again
@@ -173,8 +175,9 @@ _FINISH = text(
     """
 WITH w AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]),
-                         CAST(:reasons AS text[]), CAST(:references AS text[]), CAST(:unknowns AS smallint[]))
-        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns)
+                         CAST(:reasons AS text[]), CAST(:references AS text[]), CAST(:unknowns AS smallint[]),
+                         CAST(:untried AS smallint[]))
+        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried)
 ), held AS MATERIALIZED (
     SELECT h.delivery_id FROM (SELECT delivery_id FROM w ORDER BY delivery_id) AS o, LATERAL (
         SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = :token FOR UPDATE
@@ -182,7 +185,7 @@ WITH w AS MATERIALIZED (
 )
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
     reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
-    lease_token = NULL, lease_expires_at = NULL,
+    attempts = d.attempts - w.untried, lease_token = NULL, lease_expires_at = NULL,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
 FROM held JOIN w USING (delivery_id) WHERE d.delivery_id = held.delivery_id
 RETURNING d.delivery_id
@@ -208,6 +211,7 @@ async def finish(session: AsyncSession, token: UUID, finished: Sequence[Finished
                     "reasons": [one.outcome.reason or None for one in finished],
                     "references": [one.outcome.reference or None for one in finished],
                     "unknowns": [after.unknowns for after in each],
+                    "untried": [int(one.outcome.ending is Ending.POSTPONED) for one in finished],
                 },
             )
         ).scalars()

@@ -1,6 +1,7 @@
 """How one attempt at a delivery ended; the same for mail, webhooks and short messages."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from journeys_api.delivery.severity import Severity
@@ -17,6 +18,8 @@ class Ending(StrEnum):
     """It will never take it."""
     UNKNOWN = "unknown"
     """The connection broke after the content was handed over: it may have been taken."""
+    POSTPONED = "postponed"
+    """Nothing was tried, because it is not the time for it: this does not count as an attempt."""
 
 
 @dataclass(frozen=True)
@@ -30,5 +33,7 @@ class Outcome:
     """The other side's own id of what it took, where it gives one."""
     retry_after: int | None = None
     """Seconds that the other side asks to wait."""
+    until: datetime | None = None
+    """For what is postponed: when it is the time for it."""
     bounce: Severity | None = None
     """For mail that was not taken because of its recipient or its content: how that is to be taken."""

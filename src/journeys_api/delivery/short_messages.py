@@ -1,7 +1,7 @@
 """Short messages of journeys: from outbox rows to attempts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,15 @@ from journeys_api.delivery.sms.gateways import GatewayUnusable, gateway_for
 from journeys_api.delivery.sms.messages import Gateway, Sms
 from journeys_api.delivery.sms.parts import parts
 from journeys_api.delivery.sms.phone_numbers import normalise
-from journeys_api.journeys.action_types import SendSMSParameters
+from journeys_api.journeys.action_types import DAYS, DeliveryWindow, SendSMSParameters
+from journeys_api.journeys.windows import next_inside
 from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
 from journeys_api.tracking.links import Links
 from journeys_api.tracking.short_links import target_of
 from journeys_api.vault import SecretUnreadable, Vault
 
 DEFAULT_EXPIRY_HOURS = 72
+OUTSIDE = "outside of the delivery window"
 
 
 class _Refused(Exception):
@@ -42,7 +44,7 @@ class ShortMessages:
         self._log_path = log_path
 
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
-        """An attempt for each message, or why it never can be made."""
+        """An attempt for each message, or why it cannot be made now or ever."""
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
         found = await session.scalars(
             select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
@@ -64,6 +66,10 @@ class ShortMessages:
                 subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
                 if parameters is None or subscriber is None:
                     raise _Refused("the message is gone")
+                # a try that failed, or a journey that was disabled, may have taken it out of its window
+                if (opens := window_opens(parameters, row.claimed_at)) > row.claimed_at:
+                    prepared[row.delivery_id] = Outcome(Ending.POSTPONED, OUTSIDE, until=opens)
+                    continue
                 gateway = _usable(gateways.get(parameters.gateway_id or 0), row.owner_id)
                 message = _message(row, parameters, subscriber, audience, gateway, self._links)
                 credentials = self._vault.open_values(gateway.credentials)
@@ -81,6 +87,21 @@ def _attempt(gateway: Gateway, message: Sms) -> Attempt:
         return await gateway.send(message)
 
     return attempt
+
+
+def window_opens(parameters: SendSMSParameters, now: datetime) -> datetime:
+    """When the message may leave at the earliest: `now`, or when its window opens next (JC 3.7)."""
+    if parameters.delivery_window_enabled is not True:
+        return now
+    window = parameters.delivery_window
+    chosen = window if isinstance(window, DeliveryWindow) else DeliveryWindow()
+    return next_inside(
+        now,
+        not_before=chosen.start_time or "09:00",
+        not_after=chosen.end_time or "18:00",
+        days=chosen.days or DAYS[:5],
+        time_zone=chosen.timezone or "UTC",
+    )
 
 
 def may_use(gateway: SmsGateway, owner_id: int) -> bool:

@@ -21,9 +21,9 @@ from journeys_api.engine.drawing import draw
 from journeys_api.engine.enrolling import meeting_run_criteria
 from journeys_api.engine.frequency import too_often
 from journeys_api.engine.matching import PULLED
-from journeys_api.engine.windows import NEVER, next_inside
 from journeys_api.failures import is_passing
 from journeys_api.journeys.triggers import PullParameters, load
+from journeys_api.journeys.windows import NEVER, next_inside
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
 

@@ -1,23 +1,19 @@
 """SendEmail, SendSMS, Webhook: done when the outbox row is written; no delivery's end moves anybody (rulings 7)."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import and_, case, literal, select
 
 from journeys_api.delivery.contexts import load_audience
-from journeys_api.delivery.short_messages import may_use, telephone_number
+from journeys_api.delivery.short_messages import may_use, telephone_number, window_opens
 from journeys_api.emails import service as emails
 from journeys_api.emails.content import is_fetched
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.engine.people import Move, Moves, Owed, Person, Way, by_event
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.engine.subjects import GONE, these
-from journeys_api.engine.windows import next_inside
 from journeys_api.journeys.action_types import (
-    DAYS,
-    DeliveryWindow,
     SendEmailParameters,
     SendSMSParameters,
     WebhookParameters,
@@ -94,7 +90,7 @@ async def send_sms(standing: Standing, people: Sequence[Person], parameters: Sen
     if parameters.skip_if_no_phone is False:
         without = [enrollment_id for enrollment_id, why in reasons.items() if why == NO_NUMBER]
         moves.own = {**moves.own, **dict.fromkeys(without, Move(Way.RETRY, "failed", NO_NUMBER))}
-    not_before = _window_opens(parameters, standing.now)
+    not_before = window_opens(parameters, standing.now)
     moves.owed = [
         Owed(DeliveryKind.SMS, written_to, payload=event, not_before=not_before, destination=str(gateway.gateway_id))
         for event, written_to in by_event(person for person in people if person.enrollment_id not in reasons)
@@ -115,21 +111,6 @@ async def _why_not_to_call(standing: Standing, people: Sequence[Person]) -> dict
         elif telephone_number(subscriber, audience) is None:
             reasons[person.enrollment_id] = NO_NUMBER
     return reasons
-
-
-def _window_opens(parameters: SendSMSParameters, now: datetime) -> datetime | None:
-    """When the message may leave at the earliest; None: at once (JC 3.7)."""
-    window = parameters.delivery_window
-    if parameters.delivery_window_enabled is not True:
-        return None
-    chosen = window if isinstance(window, DeliveryWindow) else DeliveryWindow()
-    return next_inside(
-        now,
-        not_before=chosen.start_time or "09:00",
-        not_after=chosen.end_time or "18:00",
-        days=chosen.days or DAYS[:5],
-        time_zone=chosen.timezone or "UTC",
-    )
 
 
 @action("Webhook", uses_sql=False)

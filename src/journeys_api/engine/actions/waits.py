@@ -7,8 +7,8 @@ import structlog
 
 from journeys_api.engine.people import DONE, Crowd, Move, Moves, wait_until
 from journeys_api.engine.registry import Standing, action
-from journeys_api.engine.windows import inside_window, wait_ends
 from journeys_api.journeys.action_types import DebugParameters, WaitParameters
+from journeys_api.journeys.windows import inside_window, wait_ends
 
 log = structlog.get_logger()
 
