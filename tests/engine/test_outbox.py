@@ -235,6 +235,21 @@ async def test_a_short_message_keeps_to_its_window_whenever_it_is_tried(
         assert len(server.calls) == 3
 
 
+@pytest.mark.parametrize(("most", "tries"), [(0, 1), ("2", 3), (10, 7), (None, 7)])
+async def test_a_short_message_is_tried_again_as_often_as_its_action_says(
+    api: Client, admin: Client, audience: Audience, work: Work, address: str, most: Any, tries: int
+) -> None:
+    async with serving(answer(503)) as server:
+        journey_id, _ = await owed_short_message(
+            api, admin, audience, work, address, url=server.url(), max_retry_attempts=most
+        )
+        for _ in range(8):
+            await work.run(hours=11)
+
+    assert len(server.calls) == tries
+    assert await work.deliveries(journey_id) == [("sms", "refused", "http_503")]
+
+
 async def take(work: Work, kind: DeliveryKind = DeliveryKind.MAIL) -> outbox.Claims:
     """Claim what is due, as a sender does that then says nothing more."""
     async with work.worker.sessions.begin() as session:

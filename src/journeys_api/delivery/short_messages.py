@@ -1,6 +1,7 @@
 """Short messages of journeys: from outbox rows to attempts."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class ShortMessages:
                 message = _message(row, parameters, subscriber, audience, gateway, self._links)
                 credentials = self._vault.open_values(gateway.credentials)
                 sender = gateway_for(gateway.kind, credentials, self._egress, self._log_path)
-                prepared[row.delivery_id] = _attempt(sender, message)
+                prepared[row.delivery_id] = _attempt(sender, message, is_last=_is_last(row, parameters))
             except (_Refused, GatewayUnusable) as error:
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, str(error))
             except SecretUnreadable:
@@ -82,11 +83,18 @@ class ShortMessages:
         return prepared
 
 
-def _attempt(gateway: Gateway, message: Sms) -> Attempt:
+def _attempt(gateway: Gateway, message: Sms, *, is_last: bool) -> Attempt:
     async def attempt() -> Outcome:
-        return await gateway.send(message)
+        outcome = await gateway.send(message)
+        return replace(outcome, ending=Ending.REFUSED) if is_last and outcome.ending is Ending.DEFERRED else outcome
 
     return attempt
+
+
+def _is_last(row: Row[Any], parameters: SendSMSParameters) -> bool:
+    """Whether the action allows no further try after this one; that of all gateways ends in any case."""
+    most = parameters.max_retry_attempts
+    return isinstance(most, int) and bool(row.attempts > most)
 
 
 def window_opens(parameters: SendSMSParameters, now: datetime) -> datetime:
