@@ -1,5 +1,6 @@
 """What each of the eighteen action types does to the people who come by, seen from outside."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -582,6 +583,87 @@ async def test_a_webhook_is_called_with_the_documented_body_and_its_signature(
     assert body["CustomPayload"] == {"Who": address, "Deep": [{"List": "News"}], "N": 1}
     assert await work.deliveries(journey_id) == [("webhook", "sent", "http_200")]
     assert await work.ends(journey_id) == [("completed", None)]
+
+
+async def test_a_webhook_tells_of_a_person_whom_its_journey_deletes(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    field_id = await audience.field("Town")
+    statuses = iter((503, 200))
+
+    async def unwilling_at_first(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(next(statuses)))
+        await writer.drain()
+
+    async with serving(unwilling_at_first) as server:
+        journey_id = await running(
+            api,
+            {
+                "Action": "Webhook",
+                "WebhookURL": server.url(path="/of/{{ Subscriber:EmailAddress }}"),
+                "WebhookBody": {"from": f"{{{{ CustomField{field_id} }}}}"},
+            },
+            {"Action": "DeleteSubscriber"},
+        )
+        person = await audience.subscribe(address, **{f"CustomField{field_id}": "Ulm"})
+        await audience.enter(journey_id, person)
+        await work.run()
+        assert await work.deliveries(journey_id) == [("webhook", "pending", "http_503")]
+        await work.run(seconds=6)
+
+    assert await work.ends(journey_id) == [("exited", "DeleteSubscriber")]
+    assert await work.rows("SELECT 1 FROM subscribers WHERE subscriber_id = :person", person=person) == []
+    assert await work.deliveries(journey_id) == [("webhook", "sent", "http_200")]
+    first, second = server.calls
+    body = json.loads(second.body)
+    assert json.loads(first.body) == body
+    assert body["Subscriber"]["EmailAddress"] == address
+    assert body["Subscriber"]["CustomFields"] == {str(field_id): "Ulm"}
+    assert body["CustomPayload"] == {"from": "Ulm"}
+    assert address.replace("@", "%40") in second.line
+    kept = "SELECT 1 FROM deliveries WHERE journey_id = :j AND deleted_subscriber IS NOT NULL"
+    assert await work.rows(kept, j=journey_id) == [], "and nobody is kept longer than that takes"
+
+
+async def test_only_webhooks_outlive_a_deletion_by_a_journey(
+    api: Client, audience: Audience, work: Work, address: str, email_id: int
+) -> None:
+    async with serving(answer(503)) as server:
+        journey_id = await running(
+            api,
+            {"Action": "SendEmail", "EmailID": email_id},
+            {"Action": "Webhook", "WebhookURL": server.url()},
+            {"Action": "DeleteSubscriber"},
+        )
+        await audience.enter(journey_id, await audience.subscribe(address))
+        await work.run()
+    assert await work.deliveries(journey_id) == [
+        ("mail", "withdrawn", "the subscriber is gone"),
+        ("webhook", "pending", "http_503"),
+    ]
+    kept = "SELECT deleted_subscriber ->> 'email_address' AS who FROM deliveries WHERE journey_id = :j"
+    assert [row.who for row in await work.rows(f"{kept} ORDER BY delivery_id", j=journey_id)] == [None, address]
+
+    await api.ok("journey.delete", JourneyID=journey_id)
+    await work.run()
+
+    assert (await work.deliveries(journey_id))[1] == ("webhook", "withdrawn", "journey deleted")
+    assert [row.who for row in await work.rows(kept, j=journey_id)] == [None, None]
+
+
+async def test_a_webhook_about_a_person_deleted_by_a_command_is_withdrawn(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    journey_id = await running(api, {"Action": "Webhook", "WebhookURL": "http://127.0.0.1/"})
+    person = await audience.subscribe(address)
+    await audience.enter(journey_id, person)
+    await work.move()
+
+    await api.ok("subscribers.delete", SubscriberListID=audience.list_id, Subscribers=str(person))
+    await work.run()
+
+    ((_, state, _),) = await work.deliveries(journey_id)
+    assert state == "withdrawn"
 
 
 async def test_a_refused_webhook_is_recorded_and_holds_nobody(

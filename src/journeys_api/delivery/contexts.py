@@ -1,7 +1,7 @@
 """What personalization may know of the people of a batch: loaded in a constant number of statements."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,11 +99,17 @@ def _of_user(user: User) -> dict[str, Any]:
     }
 
 
-async def load_audience(session: AsyncSession, people: Collection[tuple[int, int]]) -> Audience:
-    """Load what is known of the people, given as (owner, subscriber); who is gone is left out. Five statements."""
+async def load_audience(
+    session: AsyncSession, people: Collection[tuple[int, int]], *, deleted: Sequence[Subscriber] = ()
+) -> Audience:
+    """Load what is known of the people, given as (owner, subscriber); who is gone is left out. Five statements.
+
+    Args:
+        deleted: who is gone and belongs to the audience all the same, as they were.
+    """
     wanted = tuple_(Subscriber.owner_id, Subscriber.subscriber_id).in_(set(people))
     fresh = {"populate_existing": True}
-    found = (await session.scalars(select(Subscriber).where(wanted).execution_options(**fresh))).all()
+    found = [*(await session.scalars(select(Subscriber).where(wanted).execution_options(**fresh))), *deleted]
     list_ids = {subscriber.list_id for subscriber in found}
     owner_ids = {subscriber.owner_id for subscriber in found}
     lists = await session.scalars(

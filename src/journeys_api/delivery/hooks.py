@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.commands.wire import instant
@@ -40,7 +40,8 @@ class Hooks:
     async def _prepare_of_journeys(
         self, session: AsyncSession, rows: Sequence[Row[Any]]
     ) -> Mapping[int, Attempt | Outcome]:
-        audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
+        deleted = await _deleted(session, rows)
+        audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows}, deleted=deleted)
         actions = await session.scalars(
             select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
         )
@@ -51,8 +52,11 @@ class Hooks:
         for row in rows:
             action, journey = by_action.get(row.action_id), journeys.get(row.journey_id)
             subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
-            if action is None or journey is None or subscriber is None or action.action != "Webhook":
+            if action is None or journey is None or action.action != "Webhook":
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, "the webhook is gone")
+                continue
+            if subscriber is None or subscriber.list_id not in audience.lists:
+                prepared[row.delivery_id] = Outcome(Ending.REFUSED, "the subscriber is gone")
                 continue
             parameters = WebhookParameters.model_validate(action.parameters)
             try:
@@ -67,6 +71,21 @@ class Hooks:
             return await webhooks.send(self._egress, hook, now=row.claimed_at)
 
         return attempt
+
+
+_DELETED = text(
+    "SELECT s.* FROM deliveries d, json_populate_record(CAST(NULL AS subscribers), d.deleted_subscriber) AS s "
+    "WHERE d.delivery_id = ANY(CAST(:deliveries AS bigint[]))"
+)
+
+
+async def _deleted(session: AsyncSession, rows: Sequence[Row[Any]]) -> Sequence[Subscriber]:
+    """Those whom a journey deleted after it had owed the call, as the outbox keeps them."""
+    deliveries = [row.delivery_id for row in rows if row.is_of_deleted]
+    if not deliveries:
+        return ()
+    found = await session.scalars(select(Subscriber).from_statement(_DELETED), {"deliveries": deliveries})
+    return found.all()
 
 
 def _hook(

@@ -45,7 +45,8 @@ WITH picked AS MATERIALIZED (
 ), judged AS MATERIALIZED (
     SELECT d.delivery_id, t.email_address, CASE
         -- a notice is about nobody (`notices.NOBODY`)
-        WHEN s.subscriber_id IS NULL AND d.subscriber_id <> 0 THEN 'the subscriber is gone'
+        WHEN s.subscriber_id IS NULL AND d.subscriber_id <> 0 AND d.deleted_subscriber IS NULL
+            THEN 'the subscriber is gone'
         WHEN d.journey_id IS NOT NULL AND (j.journey_id IS NULL OR j.deleted_at IS NOT NULL) THEN 'journey deleted'
         WHEN j.status = 'Disabled' THEN 'held'
         -- withdrawn when its recipient was removed, unless it was under way; EXISTS might read all enrollments at once
@@ -73,6 +74,7 @@ UPDATE deliveries d SET
     state = CASE WHEN why_not IS NULL THEN 'sending' WHEN why_not = 'held' THEN 'held' ELSE 'withdrawn' END,
     reason = CASE WHEN why_not <> 'held' THEN why_not END,
     ended_at = CASE WHEN why_not <> 'held' THEN CAST(:now AS timestamptz) END,
+    deleted_subscriber = CASE WHEN why_not <> 'held' THEN NULL ELSE d.deleted_subscriber END,
     domain = coalesce(lower(split_part(email_address, '@', 2)), d.domain),
     attempts = d.attempts + CASE WHEN why_not IS NULL THEN 1 ELSE 0 END,
     lease_token = CASE WHEN why_not IS NULL THEN CAST(:token AS uuid) END,
@@ -80,7 +82,8 @@ UPDATE deliveries d SET
 FROM judged WHERE d.delivery_id = judged.delivery_id
 RETURNING d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.visit, d.journey_id, d.list_id,
           d.subscriber_id, d.email_id, d.payload, d.destination, d.attempts, d.unknowns, d.created_at, d.state,
-          d.domain, email_address, CAST(:now AS timestamptz) AS claimed_at
+          d.domain, d.deleted_subscriber IS NOT NULL AS is_of_deleted, email_address,
+          CAST(:now AS timestamptz) AS claimed_at
 """
 
 
@@ -186,6 +189,7 @@ WITH w AS MATERIALIZED (
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
     reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
     attempts = d.attempts - w.untried, lease_token = NULL, lease_expires_at = NULL,
+    deleted_subscriber = CASE WHEN w.state = 'pending' THEN d.deleted_subscriber END,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
 FROM held JOIN w USING (delivery_id) WHERE d.delivery_id = held.delivery_id
 RETURNING d.delivery_id
@@ -274,6 +278,41 @@ async def rescue(session: AsyncSession, *, now: datetime) -> int:
         log.info("held_deliveries_found", journeys=len(forgotten))
         await wake(session)
     return len(rescued)
+
+
+# The webhooks of a person are found by the passes that owed them, and locked in order of their ids, as `_FINISH` does.
+# LATERAL with OFFSET cannot be planned but as one look-up for each.
+_KEEP = text(
+    """
+WITH owed AS MATERIALIZED (
+    SELECT d.delivery_id, e.subscriber_id FROM unnest(CAST(:people AS bigint[])) AS p(subscriber_id), LATERAL (
+        SELECT enrollment_id, subscriber_id FROM enrollments
+        WHERE owner_id = :owner AND subscriber_id = p.subscriber_id OFFSET 0
+    ) AS e, LATERAL (
+        SELECT delivery_id FROM deliveries
+        WHERE owner_id = :owner AND enrollment_id = e.enrollment_id
+          AND kind = 'webhook' AND state IN ('pending', 'held', 'sending') OFFSET 0
+    ) AS d
+), kept AS MATERIALIZED (
+    SELECT l.delivery_id, o.subscriber_id FROM (SELECT * FROM owed ORDER BY delivery_id) AS o, LATERAL (
+        SELECT delivery_id FROM deliveries
+        WHERE delivery_id = o.delivery_id AND state IN ('pending', 'held', 'sending') FOR UPDATE
+    ) AS l
+)
+UPDATE deliveries d SET deleted_subscriber = (
+    SELECT to_json(s) FROM subscribers s WHERE s.owner_id = :owner AND s.subscriber_id = kept.subscriber_id
+)
+FROM kept WHERE d.delivery_id = kept.delivery_id
+"""
+)
+
+
+async def keep_for_webhooks(session: AsyncSession, *, owner_id: int, subscriber_ids: Sequence[int]) -> None:
+    """Have the webhooks that people's journeys owe already say who these were, however late they are called.
+
+    For whoever is about to delete the people. Nothing else that they are owed is sent then.
+    """
+    await session.execute(_KEEP, {"owner": owner_id, "people": list(subscriber_ids)})
 
 
 async def next_attempt(session: AsyncSession) -> datetime | None:

@@ -31,7 +31,7 @@ WITH chunk AS MATERIALIZED (
     SELECT delivery_id FROM deliveries WHERE journey_id = :journey AND state IN ('pending', 'held')
     LIMIT 5000 FOR UPDATE SKIP LOCKED
 )
-UPDATE deliveries d SET state = 'withdrawn', reason = 'journey deleted', ended_at = :now
+UPDATE deliveries d SET state = 'withdrawn', reason = 'journey deleted', ended_at = :now, deleted_subscriber = NULL
 FROM chunk WHERE d.delivery_id = chunk.delivery_id
 RETURNING d.delivery_id
 """

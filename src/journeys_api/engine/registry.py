@@ -41,7 +41,11 @@ WITHOUT_SQL: set[str] = set()
 """Action types that leave the database alone: should one fail, there is nothing to undo."""
 
 
-def action(*names: str, uses_sql: bool = True) -> Callable[[Run], Run]:
+READING_OUTBOX: set[str] = set()
+"""Action types that must find in the outbox what earlier actions of the batch owe."""
+
+
+def action(*names: str, uses_sql: bool = True, reads_outbox: bool = False) -> Callable[[Run], Run]:
     """Declare the decorated coroutine as what one or more action types do."""
 
     def declare(run: Run) -> Run:
@@ -51,6 +55,8 @@ def action(*names: str, uses_sql: bool = True) -> Callable[[Run], Run]:
             RUNS[name] = run
             if not uses_sql:
                 WITHOUT_SQL.add(name)
+            if reads_outbox:
+                READING_OUTBOX.add(name)
         return run
 
     return declare

@@ -20,7 +20,7 @@ from journeys_api.engine.batches import Batch
 from journeys_api.engine.flows import Flow, FlowAction, Flows
 from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
-from journeys_api.engine.registry import RUNS, WITHOUT_SQL, Standing, StepFailed
+from journeys_api.engine.registry import READING_OUTBOX, RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import record
@@ -132,6 +132,8 @@ async def _run(
     """Do one action for all who stand at it; who goes on to which other. One that fails is done for halves of them."""
     if not action.is_published:
         return batch.move(action, crowd, Moves(skipped("unpublished")))
+    if action.action in READING_OUTBOX:
+        await _write_owed(session, batch)
     standing = Standing(session, flow, action, batch.now)
     try:
         async with nullcontext() if action.action in WITHOUT_SQL else session.begin_nested():
@@ -155,5 +157,11 @@ async def _write(session: AsyncSession, batch: Batch) -> None:
     for (owner_id, depth), happened in batch.happened.items():
         await record(session, happened, owner_id=owner_id, now=batch.now, depth=depth)
     await records.write_people(session, batch.settled, now=batch.now)
-    await deliveries.insert_deliveries(session, batch.owed, now=batch.now)
+    await _write_owed(session, batch)
     await records.insert_deltas(session, batch.deltas, now=batch.now)
+
+
+async def _write_owed(session: AsyncSession, batch: Batch) -> None:
+    """Write what the batch owes so far into the outbox."""
+    await deliveries.insert_deliveries(session, batch.owed, now=batch.now)
+    batch.owed.clear()

@@ -235,6 +235,8 @@ class Delivery(Base):
     """The email content, for mails."""
     payload: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
     """What the message needs beyond its subscriber: the event that let the person in."""
+    deleted_subscriber: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Of a webhook that has not ended: the row of its subscriber, whom a journey has deleted since."""
     domain: Mapped[str | None]
     """The recipient's domain in lower case, for mails that were claimed once: what their numbers are kept by."""
     activity: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from journeys_api.delivery.outbox import keep_for_webhooks
 from journeys_api.engine.people import Moves, Person, exited
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.journeys.action_types import ExitJourneyParameters, NoParameters, TargetJourneyParameters
@@ -91,12 +92,15 @@ async def start_journey(standing: Standing, people: Sequence[Person], parameters
     return moves
 
 
-@action("DeleteSubscriber")
+@action("DeleteSubscriber", reads_outbox=True)
 async def delete_subscriber(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
-    """Remove these people from their list; this journey ends for them, and so do all others that they are in."""
-    await delete_many(
-        standing.session, owner_id=standing.owner_id, subscriber_ids=[person.subscriber_id for person in people]
-    )
+    """Remove these people from their list; this journey ends for them, and so do all others that they are in.
+
+    Webhooks that were owed before are called: telling another system comes before deleting.
+    """
+    subscriber_ids = [person.subscriber_id for person in people]
+    await keep_for_webhooks(standing.session, owner_id=standing.owner_id, subscriber_ids=subscriber_ids)
+    await delete_many(standing.session, owner_id=standing.owner_id, subscriber_ids=subscriber_ids)
     moves = Moves(exited("DeleteSubscriber"))
     but = [standing.flow.journey_id]
     moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
