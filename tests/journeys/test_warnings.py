@@ -257,6 +257,46 @@ async def test_an_inactive_gateway_is_named(api: Client, admin: Client) -> None:
     assert found == [(True, "SendSMS: the gateway is not active")]
 
 
+OVERTAKEN = "it is withdrawn when the person is unsubscribed or deleted right behind it: put a Wait between"
+
+
+async def test_a_message_that_nobody_waits_behind_before_leaving_is_named(api: Client, admin: Client) -> None:
+    own, other = await a_list(api), await a_list(api)
+    made = await admin.ok("admin.smsgateway.create", GatewayName="Log", GatewayType="Log", IsGlobal=True)
+    mail = {"Action": "SendEmail", "EmailID": await an_email(api)}
+    sms = {"Action": "SendSMS", "message": "x", "gateway_id": made["GatewayID"]}
+    wait = {"Action": "Wait", "WaitUnit": "minutes", "WaitAmount": 5}
+    tag = {"Action": "AddTag", "TargetTagID": await a_tag(api)}
+    leave, delete = {"Action": "Unsubscribe", "TargetListID": own}, {"Action": "DeleteSubscriber"}
+    leave_other = {"Action": "Unsubscribe", "TargetListID": other}
+    hook = {"Action": "Webhook", "WebhookURL": "https://hooks.example.com/x"}
+
+    def fork(*branch: dict[str, Any]) -> dict[str, Any]:
+        inside = [{"Published": True, **action} for action in branch]
+        return {"Action": "Decision", "Actions": {"True": inside, "False": []}}
+
+    cases: list[tuple[list[dict[str, Any]], list[str]]] = [
+        ([mail, leave], ["SendEmail"]),
+        ([mail, tag, delete], ["SendEmail"]),
+        ([mail, wait, leave], []),
+        ([mail, wait, sms, delete], ["SendSMS"]),
+        ([mail, leave_other], []),
+        ([mail, {**leave, "Published": False}], []),
+        ([leave, mail], []),
+        ([hook, delete], []),
+        ([mail, fork(leave), wait], ["SendEmail"]),
+        ([fork(mail), delete], ["SendEmail"]),
+        ([mail, fork(wait), delete], ["SendEmail"]),
+        ([mail, fork(mail, wait), wait, delete], []),
+    ]
+    for actions, named in cases:
+        found = await enabled(api, *actions, Trigger="ListSubscription", Trigger_ListID=own)
+        assert found == [(True, f"{name}: {OVERTAKEN}") for name in named], actions
+
+    anywhere = await enabled(api, mail, leave_other, Trigger="ListSubscription", Trigger_ListID=0)
+    assert anywhere == [(True, f"SendEmail: {OVERTAKEN}")]
+
+
 async def test_the_number_of_statements_does_not_grow_with_the_tree(api: Client, app: Application) -> None:
     counts: list[int] = []
     for size in (2, 40):

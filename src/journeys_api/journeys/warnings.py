@@ -85,6 +85,7 @@ async def warnings_of(session: AsyncSession, *, journey: Journey) -> list[Cannot
         found.warnings.append((WHOLE_JOURNEY, "no action is published: whoever enters completes at once"))
     for action in reached:
         _read_action(found, action)
+    found.warnings.extend((at, _OVERTAKEN) for at in _overtaken(journey, reached))
     await _judge_records(session, found, journey)
     await _judge_criteria(session, found, owner_id=journey.owner_id)
     names = {action.action_id: action.action for action in reached}
@@ -124,8 +125,7 @@ def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
         # 0 stands for any email, and is no tag, field or journey
         if record_id or (record_id == 0 and kind != "email"):
             found.named.append((WHOLE_JOURNEY, f"trigger's {kind}", Named(kind, record_id)))
-    list_ids = (getattr(parameters, "list_id", 0), *getattr(parameters, "list_ids", ()))
-    for list_id in list_ids:
+    for list_id in _lists_of(parameters):
         if list_id:
             found.named.append((WHOLE_JOURNEY, "trigger's list", Named("list", list_id)))
     if isinstance(parameters, PullParameters):
@@ -136,6 +136,12 @@ def _read_trigger(found: _Found, parameters: TriggerParameters) -> None:
     except CriteriaInvalid as error:
         problems = [str(error)]
     found.warnings.extend((WHOLE_JOURNEY, f"Trigger_Criteria{each}") for each in problems)
+
+
+def _lists_of(parameters: TriggerParameters) -> list[int]:
+    """The lists that a trigger names; 0 stands for any."""
+    list_ids = (getattr(parameters, "list_id", None), *getattr(parameters, "list_ids", ()))
+    return [list_id for list_id in list_ids if list_id is not None]
 
 
 def _pull_problems(parameters: PullParameters) -> Iterator[str]:
@@ -192,6 +198,40 @@ def _read_send_email(found: _Found, at: int, parameters: SendEmailParameters) ->
         found.named.append((at, "sender domain", Named("sender domain", parameters.sender_domain_id)))
         if isinstance(parameters.sender, Person) and parameters.sender.email:
             found.senders[at] = parameters.sender.email
+
+
+_OVERTAKEN = "it is withdrawn when the person is unsubscribed or deleted right behind it: put a Wait between"
+
+
+def _overtaken(journey: Journey, reached: Sequence[JourneyAction]) -> set[int]:
+    """The messages behind which people are unsubscribed or deleted before these can have left."""
+    lists = _lists_of(load(journey.trigger, journey.trigger_parameters))
+    inside: dict[tuple[int | None, str], list[JourneyAction]] = {}
+    for action in reached:
+        inside.setdefault((action.parent_action_id, action.branch), []).append(action)
+    overtaken: set[int] = set()
+
+    def leaves_own(action: JourneyAction) -> bool:
+        """Whether it may be the list that people come from; as far as the trigger tells."""
+        list_id = action.parameters.get("TargetListID")
+        return bool(list_id) and (not lists or 0 in lists or list_id in lists)
+
+    def walk(place: tuple[int | None, str], fresh: frozenset[int]) -> frozenset[int]:
+        """Go along; `fresh` are the messages that nobody has waited behind."""
+        for action in inside.get(place, ()):
+            at = action.action_id
+            if action.action in ("SendEmail", "SendSMS"):
+                fresh |= {at}
+            elif action.action == "Wait":
+                fresh = frozenset()
+            elif action.action in BRANCHES:
+                fresh = walk((at, "true"), fresh) | walk((at, "false"), fresh)
+            elif action.action == "DeleteSubscriber" or (action.action == "Unsubscribe" and leaves_own(action)):
+                overtaken.update(fresh)
+        return fresh
+
+    walk((None, ""), frozenset())
+    return overtaken
 
 
 def _webhook_problems(url: str | None) -> Iterator[str]:
