@@ -117,7 +117,7 @@ _LOOKS = (
     ),
     _Look(
         "deliveries_held",
-        "Messages held though their journey is enabled, and no job will release them: a fault of ours",
+        "Messages held though their journey is enabled, and no job to release them: is a worker running?",
         "SELECT 'journey ' || j.journey_id AS what, held.messages AS count FROM journeys j CROSS JOIN LATERAL ("
         "SELECT count(*) AS messages FROM (SELECT FROM deliveries d WHERE d.journey_id = j.journey_id "
         "AND d.state = 'held' LIMIT :most) AS few) AS held "
