@@ -17,6 +17,7 @@ from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.sending import Sender
 from journeys_api.engine import queues
+from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.worker import Engine
 from journeys_api.models import DeliveryKind
 from tests.simulation.invariants import broken
@@ -194,7 +195,7 @@ async def test_without_the_effect_key_an_effect_is_owed_twice(world: World) -> N
 class KeepsTimers(Engine):
     """Forgets to lock and to ask whether a timer is still the enrollment's own: steps are taken again."""
 
-    async def _one(self, shard: int, work: Any, limit: int) -> int:
+    async def _one(self, shard: int, work: Any, limit: int, claimed: Claimed) -> int:
         async with self._sessions.begin() as session:
             if not await queues.try_shard(session, shard):
                 return 0
@@ -204,7 +205,7 @@ class KeepsTimers(Engine):
                 rows = await session.execute(text("SELECT * FROM timers WHERE shard = :shard"), {"shard": shard})
                 kept = rows.all()
                 before = (await session.execute(text("SELECT * FROM enrollments WHERE state = 'active'"))).all()
-            done = int(await work(session, shard, limit, now))
+            done = int(await work(session, shard, limit, claimed, now))
             if kept and done:
                 await session.execute(
                     text("UPDATE enrollments SET seq = 0, action_id = :action, state = 'active', ended_at = NULL, "
