@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journeys_api.trigger_events import Happened
+from journeys_api.trigger_events import Happened, shard_of
 from tests.conftest import Client
 from tests.delivery.egress.servers import answer, serving
 from tests.engine.conftest import Audience, Work, running, telephone
@@ -247,6 +247,82 @@ async def test_exit_journey_ends_one_or_several_named_ones(
 
     assert [(await work.ends(each))[0][0] for each in (second, third)] == ["exited", "exited"]
     assert await work.ends(one) == await work.ends(several) == [("completed", None)]
+
+
+async def test_leaving_comes_before_what_a_later_action_lets_in(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    tag_id = await audience.tag()
+    tagged = await running(api, WAITING, Trigger="Tag", Trigger_Value=tag_id)
+    await pass_through(
+        api,
+        audience,
+        work,
+        address,
+        {"Action": "ExitAllOtherJourneys"},
+        {"Action": "AddTag", "TargetTagID": tag_id},
+    )
+
+    assert await work.ends(tagged) == [("active", None)]
+
+
+async def test_leaving_comes_after_what_an_earlier_action_lets_in(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    tag_id = await audience.tag()
+    tagged = await running(api, WAITING, Trigger="Tag", Trigger_Value=tag_id)
+    started = await running(api, WAITING)
+    await pass_through(
+        api,
+        audience,
+        work,
+        address,
+        {"Action": "AddTag", "TargetTagID": tag_id},
+        {"Action": "StartJourney", "TargetJourneyID": started},
+        {"Action": "ExitAllOtherJourneys"},
+    )
+
+    assert await work.ends(tagged) == await work.ends(started) == [("exited", "left by a journey")]
+
+
+async def test_a_journey_is_begun_anew_by_leaving_it_first(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    tag_id = await audience.tag()
+    tagged = await running(api, WAITING, Trigger="Tag", Trigger_Value=tag_id)
+    anew = await running(
+        api,
+        {"Action": "ExitJourney", "TargetJourneyID": tagged},
+        {"Action": "RemoveTag", "TargetTagID": tag_id},
+        {"Action": "AddTag", "TargetTagID": tag_id},
+    )
+    subscriber_id = await audience.subscribe(address)
+    await api.ok("subscriber.tag", ListID=audience.list_id, SubscriberID=subscriber_id, TagID=tag_id)
+    await work.run()
+
+    await audience.enter(anew, subscriber_id)
+    await work.run()
+
+    assert await work.ends(tagged) == [("exited", "left by a journey"), ("active", None)]
+    assert await work.refusals(tagged) == []
+
+
+async def test_leaving_spares_whom_a_call_lets_in_before_the_event_is_looked_at(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    subscriber_id = await audience.subscribe(address)
+    before, after = [await running(api, WAITING) for _ in range(2)]
+    leaving = await running(api, {"Action": "ExitAllOtherJourneys"})
+    await audience.enter(before, subscriber_id)
+    await audience.enter(leaving, subscriber_id)
+    work.pass_time()
+    await work.worker.engine.step(shard_of(subscriber_id))
+
+    await audience.enter(after, subscriber_id)
+    await work.run()
+
+    assert await work.ends(before) == [("exited", "left by a journey")]
+    assert await work.ends(after) == [("active", None)]
 
 
 async def test_exit_journey_that_names_its_own_ends_there(

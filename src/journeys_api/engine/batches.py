@@ -9,7 +9,6 @@ from typing import NamedTuple
 from journeys_api.engine.deliveries import OwedAt
 from journeys_api.engine.flows import Flow, FlowAction
 from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Path, Person, Way
-from journeys_api.trigger_events import Happened
 
 LADDER = (timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1), timedelta(hours=2), timedelta(hours=4))
 """How long a step that failed inside waits before each further try; then the enrollment fails (rulings 7)."""
@@ -45,8 +44,6 @@ class Batch:
     """Where everybody begins."""
     settled: dict[Settled, list[Cohort]] = field(default_factory=lambda: defaultdict(list))
     owed: list[OwedAt] = field(default_factory=list)
-    happened: dict[tuple[int, int], list[Happened]] = field(default_factory=lambda: defaultdict(list))
-    """By (owner, depth)."""
     deltas: dict[tuple[int, int, int], Delta] = field(default_factory=lambda: defaultdict(Delta))
     """By (owner, journey, action)."""
     _paths: dict[tuple[Path, int, str, str | None, int | None], Path] = field(default_factory=dict)
@@ -65,8 +62,6 @@ class Batch:
                 # they go on: what is owed belongs to the action and the visits of now
                 visits = [person.seq + passed[person.enrollment_id] + 1 for person in owed.people]
                 self.owed.append(OwedAt(owed, action.action_id, visits))
-        for happened, depth in moves.happened:
-            self.happened[(crowd.cohorts[0].origin.owner_id, depth)].append(happened)
         going: list[tuple[int, Cohort]] = []
         for cohort in crowd.cohorts:
             for move, part in _by_way(cohort, moves):

@@ -87,6 +87,7 @@ def _exit_of(event: Row[Any]) -> records.Exit:
         event.subject_id,
         event.payload.get("reason", "left by a journey"),
         event.payload.get("but", ()),
+        event.occurred_at,
     )
 
 

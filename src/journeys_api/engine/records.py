@@ -252,12 +252,14 @@ _LOCK_LEAVING = text(
 SELECT CAST(e.place AS text) AS place, l.reason FROM (
     SELECT DISTINCT ON (found.enrollment_id) found.owner_id, found.enrollment_id, w.reason
     FROM unnest(CAST(:owners AS bigint[]), CAST(:lists AS bigint[]), CAST(:people AS bigint[]),
-                CAST(:journeys AS bigint[]), CAST(:buts AS text[]), CAST(:reasons AS text[])) WITH ORDINALITY
-         AS w(owner_id, list_id, subscriber_id, journey_id, but, reason, number), LATERAL (
+                CAST(:journeys AS bigint[]), CAST(:buts AS text[]), CAST(:reasons AS text[]),
+                CAST(:befores AS timestamptz[])) WITH ORDINALITY
+         AS w(owner_id, list_id, subscriber_id, journey_id, but, reason, before, number), LATERAL (
         SELECT e.owner_id, e.enrollment_id FROM enrollments e
         WHERE e.owner_id = w.owner_id AND e.subscriber_id = w.subscriber_id AND e.list_id = w.list_id
           AND e.ended_at IS NULL AND w.journey_id IN (0, e.journey_id)
           AND e.journey_id <> ALL (CAST(w.but AS bigint[]))
+          AND (w.before IS NULL OR e.created_at <= w.before OR e.cause ->> 'kind' <> 'Manual')
         OFFSET 0
     ) AS found
     ORDER BY found.enrollment_id, w.number
@@ -295,6 +297,8 @@ class Exit:
     """0: every journey except those in `but`."""
     reason: str
     but: Sequence[int] = ()
+    before: datetime | None = None
+    """Whom a call let in after this instant stays: only calls come past the events, which are in order. None: all."""
 
 
 async def exit_journeys(session: AsyncSession, exits: Sequence[Exit], *, now: datetime) -> None:
@@ -314,6 +318,7 @@ async def exit_journeys(session: AsyncSession, exits: Sequence[Exit], *, now: da
                 "journeys": [each.journey_id for each in exits],
                 "buts": ["{" + ",".join(map(str, each.but)) + "}" for each in exits],
                 "reasons": [each.reason for each in exits],
+                "befores": [each.before for each in exits],
             },
         )
     ).all()

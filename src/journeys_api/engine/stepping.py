@@ -23,7 +23,7 @@ from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import READING_OUTBOX, RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.models import Journey, JourneyStatus, User
-from journeys_api.trigger_events import record
+from journeys_api.trigger_events import Happened, record
 
 log = structlog.get_logger()
 
@@ -138,6 +138,7 @@ async def _run(
     try:
         async with nullcontext() if action.action in WITHOUT_SQL else session.begin_nested():
             moves = await RUNS[action.action](standing, crowd, action.parameters)
+            await _record(standing, moves)
     except StepFailed as error:
         # the reason is about the action, not about one of them
         return batch.move(action, crowd, Moves(Move(Way.RETRY, "failed", str(error))))
@@ -152,10 +153,17 @@ async def _run(
     return batch.move(action, crowd, moves)
 
 
+async def _record(standing: Standing, moves: Moves) -> None:
+    """Write down what an action sets off. At once: it comes before what a later action of the same people sets off."""
+    by_depth: dict[int, list[Happened]] = defaultdict(list)
+    for happened, depth in moves.happened:
+        by_depth[depth].append(happened)
+    for depth, events in by_depth.items():
+        await record(standing.session, events, owner_id=standing.owner_id, now=standing.now, depth=depth)
+
+
 async def _write(session: AsyncSession, batch: Batch) -> None:
     """Everything the batch did, each kind as one statement."""
-    for (owner_id, depth), happened in batch.happened.items():
-        await record(session, happened, owner_id=owner_id, now=batch.now, depth=depth)
     await records.write_people(session, batch.settled, now=batch.now)
     await _write_owed(session, batch)
     await records.insert_deltas(session, batch.deltas, now=batch.now)

@@ -29,7 +29,7 @@ async def exit_this_journey(standing: Standing, people: Sequence[Person], parame
     return Moves(exited("ExitThisJourney"))
 
 
-@action("ExitAllOtherJourneys", uses_sql=False)
+@action("ExitAllOtherJourneys")
 async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End all that these people are in but this journey."""
     moves = Moves.proceed()
@@ -38,7 +38,7 @@ async def exit_all_other_journeys(standing: Standing, people: Sequence[Person], 
     return moves
 
 
-@action("ExitAllJourneys", uses_sql=False)
+@action("ExitAllJourneys")
 async def exit_all_journeys(standing: Standing, people: Sequence[Person], parameters: NoParameters) -> Moves:
     """End everything, this journey included."""
     moves = Moves(exited("ExitAllJourneys"))
