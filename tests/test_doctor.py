@@ -170,6 +170,22 @@ async def test_messages_that_nobody_sends_are_found(sessions: Sessions) -> None:
     }
 
 
+async def test_visits_and_numbers_that_nobody_takes_are_found(sessions: Sessions) -> None:
+    found = await after(
+        sessions,
+        "INSERT INTO tracking_hits (owner_id, delivery_id, kind, occurred_at) VALUES "
+        "(1, 1, 'opened', now() - interval '1 hour'), (1, 1, 'clicked', now() - interval '2 hours'), "
+        "(1, 2, 'clicked', now());",
+        "INSERT INTO counter_deltas (owner_id, journey_id, happened_at) VALUES "
+        "(1, 1, now() - interval '1 hour'), (7, 2, now() - interval '1 hour'), (7, 2, NULL), (1, 1, now());",
+    )
+
+    assert {name: list(each.details) for name, each in found.items()} == {
+        "visits_waiting_long": ["clicked: 1", "opened: 1"],
+        "numbers_not_folded": ["account 1: 1", "account 7: 1"],
+    }
+
+
 async def test_failures_of_the_last_day_are_told_and_are_not_stuck(sessions: Sessions) -> None:
     failed = (
         "INSERT INTO enrollments (owner_id, journey_id, list_id, subscriber_id, email_address, state, entered_at, "

@@ -1,7 +1,7 @@
 """What is stuck and why: people, events and messages that nobody moves. In a healthy system nothing is.
 
-Every look is one statement that goes by an index or ends at a bound, so that asking harms nobody. Instants are the
-database's.
+Every look is one statement that goes by an index, ends at a bound, or reads a table that is short unless what waits in
+it is stuck, so that asking harms nobody. Instants are the database's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -125,11 +125,25 @@ _LOOKS = (
         "AND NOT EXISTS (SELECT FROM journey_jobs b WHERE b.journey_id = j.journey_id)",
     ),
     _Look(
+        "visits_waiting_long",
+        "Visits of tracked links that nobody has judged, so that they count nowhere yet: is a worker running? What was "
+        "kept on disk while the database was away is old when it comes in",
+        "SELECT kind AS what, count(*) AS count FROM (SELECT kind FROM tracking_hits "
+        "WHERE occurred_at < :before LIMIT :most) AS few GROUP BY 1",
+    ),
+    _Look(
         "visits_set_aside",
         "Visits of tracked links that count nowhere, because judging them failed; the log of the worker says why. "
         "`journeys-api visits retry` has them judged once more, `journeys-api visits forget` deletes them",
         "SELECT reason AS what, count(*) AS count FROM (SELECT reason FROM hits_set_aside LIMIT :most) AS few "
         "GROUP BY 1",
+    ),
+    _Look(
+        "numbers_not_folded",
+        "Changes of numbers that no worker has added to the totals; they are told all the same, at a growing cost: is "
+        "a worker running? Its log says what failed",
+        "SELECT 'account ' || owner_id AS what, count(*) AS count FROM (SELECT owner_id FROM counter_deltas "
+        "WHERE happened_at < :before LIMIT :most) AS few GROUP BY 1",
     ),
     _Look(
         "people_failed",
