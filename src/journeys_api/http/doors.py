@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Receive, Scope, Send
 
 from journeys_api.clock import Clock
@@ -35,6 +33,7 @@ from journeys_api.http.metrics import Metrics
 from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
+from journeys_api.http.sending import send_answer, send_file
 from journeys_api.lanes import Lane, Shares
 from journeys_api.settings import Settings
 from journeys_api.strict_json import fold
@@ -47,11 +46,6 @@ LEGACY_NAME = "api.php"
 LEGACY_METHODS = ("GET", "POST")
 LONG_BODY = 128 * 1024
 """A longer body is read in a thread: a megabyte of brackets takes a second, in which other calls shall go on."""
-_EVERY_ANSWER = (
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-)
 
 
 @dataclass(frozen=True)
@@ -163,9 +157,9 @@ class Doors:
             milliseconds=round(seconds * 1000, 2),
         )
         if answer.file is not None:
-            await _send_file(receive, send, answer, answer.file)
+            await send_file(receive, send, answer, answer.file)
         else:
-            await _send(send, answer, as_xml=as_xml, close=close)
+            await send_answer(send, answer, as_xml=as_xml, close=close)
 
     async def _read(self, routed: Routed, scope: Scope, body: bytes | Upload) -> tuple[str, Answer, bool]:
         """The command's name, what is answered, and whether XML was asked for."""
@@ -336,56 +330,3 @@ def _outcome(answer: Answer) -> str:
     if "Errors" in answer.body or (code is not None and code != 0):
         return "refused" if answer.status < 500 else "failed"
     return "succeeded"
-
-
-async def _send(send: Send, answer: Answer, *, as_xml: bool, close: bool) -> None:
-    body, content_type = envelopes.rendered(answer, as_xml=as_xml)
-    headers = _headers(answer, content_type, len(body))
-    if close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_file(receive: Receive, send: Send, answer: Answer, file: Download) -> None:
-    """As fast as the client takes it. What breaks off ends the connection: the client sees that bytes are missing."""
-    gone = asyncio.create_task(_until_gone(receive))
-    try:
-        await _send_pieces(gone, send, answer, file)
-    finally:
-        gone.cancel()
-
-
-async def _until_gone(receive: Receive) -> None:
-    """Until the client has closed the connection; all of its request was read, or has no meaning."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, file: Download) -> None:
-    headers = _headers(answer, file.media_type.encode(), file.size)
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    sent = 0
-    try:
-        async for piece in file.pieces:
-            if gone.done():
-                return
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-            sent += len(piece)
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        log.warning("download_broken", filename=file.filename, sent=sent, size=file.size, error=type(error).__name__)
-        return
-    if sent != file.size:
-        # it was deleted while it was read
-        log.warning("download_broken", filename=file.filename, sent=sent, size=file.size)
-        return
-    await send({"type": "http.response.body", "body": b""})
-
-
-def _headers(answer: Answer, content_type: bytes, length: int) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"content-type", content_type),
-        (b"content-length", str(length).encode()),
-        *_EVERY_ANSWER,
-        *answer.headers,
-    ]
