@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 
 BLOCK = 256 * 1024
@@ -28,4 +29,6 @@ class Upload:
 
     def close(self) -> None:
         """Give the space back."""
-        self._file.close()
+        # where no more could be written, closing tries it once more
+        with suppress(OSError):
+            self._file.close()

@@ -51,6 +51,9 @@ def _declare(happened: list[str]) -> None:
     async def odd(call: Call) -> Body:
         return ODD_ANSWER
 
+    async def unsayable(call: Call) -> Body:
+        return {"Thing": object()}
+
     async def fail(call: Call) -> Body:
         raise RuntimeError("SELECT secret FROM /etc/passwd")
 
@@ -110,6 +113,7 @@ def _declare(happened: list[str]) -> None:
             **sources,
         )(answer)
     command("test.odd", routes=[("GET", "/api/v1/test.odd")], scope=Scope.PUBLIC, **sources)(odd)
+    command("test.unsayable", routes=[("GET", "/api/v1/test.unsayable")], scope=Scope.PUBLIC, **sources)(unsayable)
     command("test.fail", routes=[("GET", "/api/v1/test.fail")], scope=Scope.PUBLIC, **sources)(fail)
     command("test.sql", scope=Scope.PUBLIC, params=[Param("Text", "text", text, default="")], **sources)(sql)
     command("test.lock", params=[Param("Number", "number", identifier)], **sources)(lock)

@@ -160,7 +160,7 @@ async def test_a_browsers_guess_never_acts(wired: Wired, header: tuple[str, str]
     assert wired.happened[-1:] != ["guessed"]
 
 
-@pytest.mark.parametrize("command", ["test.fail", "test.surprise"])
+@pytest.mark.parametrize("command", ["test.fail", "test.surprise", "test.unsayable"])
 async def test_a_failure_inside_tells_nothing_of_the_inside(wired: Wired, command: str) -> None:
     rest = await wired.http.get(f"/api/v1/{command}")
     legacy = await _legacy(wired, command)
@@ -221,7 +221,12 @@ async def test_a_refusal_in_xml(wired: Wired) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "code"), [("Command=none", 400, "100003"), ("Command=test.fail", 500, "100005")]
+    ("query", "status", "code"),
+    [
+        ("Command=none", 400, "100003"),
+        ("Command=test.fail", 500, "100005"),
+        ("Command=test.unsayable", 500, "100005"),
+    ],
 )
 async def test_hard_failures_follow_the_format_asked_for(wired: Wired, query: str, status: int, code: str) -> None:
     answer, root = await _xml(wired, query)

@@ -2,10 +2,11 @@
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 import structlog
 
@@ -52,6 +53,67 @@ async def test_no_credential_is_written_down_whatever_becomes_of_the_call(
     assert "call_answered" in written
     assert "call_failed" in written
     assert [form for form in forms if form in written] == []
+
+
+async def _line(wired: Wired, path: str, **more: Any) -> tuple[httpx.Response, MutableMapping[str, Any]]:
+    """The answer, and the one line of the log that tells of it."""
+    with structlog.testing.capture_logs() as lines:
+        answer = await wired.http.get(path, **more)
+    (line,) = lines
+    return answer, line
+
+
+async def test_a_line_tells_who_called_from_where_and_what_was_wrong(wired: Wired, make: Maker) -> None:
+    account = await make.account(permissions=["Something.Else"])
+    key = {"APIKey": account.api_key}
+
+    _, good = await _line(wired, "/api/v1/test.for.user", headers=key)
+    _, forbidden = await _line(wired, "/api/v1/test.permitted", headers=key)
+    _, refused = await _line(wired, "/api.php?Command=test.refuse.code_objects", headers=key)
+    _, unknown = await _line(wired, "/api/v1/test.for.user", headers={"APIKey": "nobody's"})
+    _, by_admin = await _line(wired, "/api/v1/test.for.admin", headers={"AdminAPIKey": ADMIN_KEY})
+
+    told = [
+        (line["caller"], line["account_id"], line["code"]) for line in (good, forbidden, refused, unknown, by_admin)
+    ]
+    assert told == [
+        ("user", account.user_id, None),
+        ("user", account.user_id, 99999),
+        ("user", account.user_id, 1),
+        ("-", 0, 99998),
+        ("admin", 0, None),
+    ]
+    assert {line["client"] for line in (good, refused, unknown)} == {"127.0.0.1"}
+
+
+async def test_an_answer_and_its_line_have_the_same_id_and_no_other(wired: Wired) -> None:
+    pairs = [await _line(wired, path) for path in ("/api/v1/test.odd", "/api.php?Command=none", "/api/v1/none")]
+
+    assert [answer.headers["x-request-id"] for answer, _ in pairs] == [line["request_id"] for _, line in pairs]
+    assert len({line["request_id"] for _, line in pairs}) == 3
+
+
+async def test_an_id_of_the_callers_own_is_kept_if_it_is_short_and_plain(wired: Wired) -> None:
+    own = ["0b9cb7a4-5d0e-4f0a-8c67-1d6f6f0f3a61", "a" * 64, "x_1.y"]
+    odd = ["a" * 65, "", "a b", "a,b", "é", "APIKey=1234", "<b>"]
+
+    kept = [(await _line(wired, "/api/v1/test.odd", headers={"X-Request-ID": each}))[1] for each in own]
+    made = [
+        (await _line(wired, "/api/v1/test.odd", headers=[(b"X-Request-ID", each.encode("latin-1"))]))[0] for each in odd
+    ]
+
+    assert [line["request_id"] for line in kept] == own
+    assert not {answer.headers["x-request-id"] for answer in made} & set(odd)
+
+
+async def test_what_went_wrong_inside_is_found_by_the_id_of_the_answer(wired: Wired) -> None:
+    with structlog.testing.capture_logs() as lines:
+        answer = await wired.http.get("/api/v1/test.fail")
+
+    assert [(line["event"], line["request_id"]) for line in lines] == [
+        ("call_failed", answer.headers["x-request-id"]),
+        ("call_answered", answer.headers["x-request-id"]),
+    ]
 
 
 async def test_a_call_is_one_line_with_its_command_door_and_outcome(wired: Wired) -> None:

@@ -1,6 +1,9 @@
 """Bodies that lie on disk: their long texts are the same texts, and everything else is read as from a short body."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -143,6 +146,32 @@ async def test_a_long_body_for_another_command_is_too_large(api: Client) -> None
     answer = await api.http.post("/api.php", content=body, headers={"Content-Type": "application/json"})
 
     assert (answer.status_code, answer.json()["ErrorCode"]) == (413, 100000)
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    """No file of this process grows any more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/subscribers.import", "/api.php"])
+async def test_a_disk_that_is_full_is_told_as_what_may_pass(api: Client, path: str) -> None:
+    assert api.account
+    body = json.dumps({"Command": "subscribers.import.post", "APIKey": api.account.api_key, "Pad": "x" * (17 * MIB)})
+    headers = {"Content-Type": "application/json"}
+
+    with _full_disk():
+        answers = [await api.http.post(path, content=body, headers=headers) for _ in range(5)]
+    after = await api.http.post(path, content=body, headers=headers)
+
+    assert [(each.status_code, each.json()["ErrorCode"]) for each in answers] == [(503, 100005)] * 5
+    assert {(each.headers["retry-after"], each.headers["connection"]) for each in answers} == {("5", "close")}
+    assert after.status_code < 500
 
 
 async def test_a_body_that_is_long_without_a_long_text_is_too_large(api: Client) -> None:

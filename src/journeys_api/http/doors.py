@@ -17,7 +17,7 @@ from journeys_api.commands.call import Body, Call, Download, Principal
 from journeys_api.commands.registry import COMMANDS, Command, Rejection, Transaction
 from journeys_api.db import Sessions
 from journeys_api.errors import DomainError, NotReadable, TooManyRequests
-from journeys_api.failures import is_away, tried_again
+from journeys_api.failures import is_away, reason_of, tried_again
 from journeys_api.heartbeat import Heartbeat
 from journeys_api.http import envelopes
 from journeys_api.http.bodies import (
@@ -29,11 +29,12 @@ from journeys_api.http.bodies import (
     read_any_body,
 )
 from journeys_api.http.envelopes import Answer, Door
+from journeys_api.http.exchange import Exchange, begun
 from journeys_api.http.metrics import Metrics
 from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
-from journeys_api.http.sending import send_answer, send_file
+from journeys_api.http.sending import headers_of, send_file, send_whole
 from journeys_api.lanes import Lane, Shares
 from journeys_api.settings import Settings
 from journeys_api.strict_json import fold
@@ -111,73 +112,74 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         routed = self._route(scope)
-        command_name = routed.command.name if routed.command else "-"
-        as_xml = False
-        close = False
-        started = time.perf_counter()
+        exchange = begun(scope, routed.door)
+        if routed.command is not None:
+            exchange.command = routed.command.name
         self._metrics.in_flight += 1
         try:
-            if routed.refusal is not None:
-                answer = routed.refusal
-            else:
-                try:
-                    limit = routed.command.body_limit if routed.command else self._longest_body
-                    seconds = self._settings.body_timeout.total_seconds()
-                    body = await read_any_body(
-                        scope, receive, limit=limit, seconds=seconds, long_bodies=self._long_bodies
-                    )
-                    started = time.perf_counter()
-                    try:
-                        command_name, answer, as_xml = await self._read(routed, scope, body)
-                    finally:
-                        if isinstance(body, Upload):
-                            body.close()
-                            self._long_bodies.leave()
-                except NotReadable as error:
-                    answer = envelopes.not_readable(str(error))
-                except (BodyTooLarge, TooLongInMemory):
-                    answer, close = envelopes.not_readable("the body is too large", status=413), True
-                except BodyTooSlow:
-                    answer, close = envelopes.not_readable("the body did not arrive in time", status=408), True
-                except TooManyLongBodies:
-                    answer, close = envelopes.internal_failure(status=503), True
+            answer = routed.refusal or await self._answered(exchange, routed.command, receive)
+            body, content_type = envelopes.rendered(answer, as_xml=exchange.as_xml)
         except ClientGone:
             return
+        except Exception as error:
+            # what the answer was to be, and whether all of the request was read, is not known here
+            exchange.is_last = True
+            answer = _failed(error, exchange)
+            body, content_type = envelopes.rendered(answer, as_xml=exchange.as_xml)
         finally:
             self._metrics.in_flight -= 1
-        seconds = time.perf_counter() - started
-        outcome = _outcome(answer)
-        self._metrics.answered(routed.door.value, command_name, outcome, seconds)
-        log.info(
-            "call_answered",
-            door=routed.door.value,
-            command=command_name,
-            status=answer.status,
-            outcome=outcome,
-            milliseconds=round(seconds * 1000, 2),
-        )
+        outcome, seconds = exchange.tell(answer)
+        self._metrics.answered(exchange.door.value, exchange.command, outcome, seconds)
         if answer.file is not None:
-            await send_file(receive, send, answer, answer.file)
+            await send_file(receive, send, answer, answer.file, exchange.request_id)
         else:
-            await send_answer(send, answer, as_xml=as_xml, close=close)
+            headers = headers_of(answer, content_type, len(body), exchange.request_id)
+            await send_whole(send, answer.status, headers, body, is_last=exchange.is_last)
 
-    async def _read(self, routed: Routed, scope: Scope, body: bytes | Upload) -> tuple[str, Answer, bool]:
-        """The command's name, what is answered, and whether XML was asked for."""
+    async def _answered(self, exchange: Exchange, command: Command | None, receive: Receive) -> Answer:
+        """What is answered to a request that reaches a command, or is to name one."""
+        limit = command.body_limit if command else self._longest_body
+        seconds = self._settings.body_timeout.total_seconds()
+        try:
+            body = await read_any_body(
+                exchange.scope, receive, limit=limit, seconds=seconds, long_bodies=self._long_bodies
+            )
+            exchange.began = time.perf_counter()
+            try:
+                return await self._read(exchange, command, body)
+            finally:
+                if isinstance(body, Upload):
+                    body.close()
+                    self._long_bodies.leave()
+        except NotReadable as error:
+            return envelopes.not_readable(str(error))
+        except (BodyTooLarge, TooLongInMemory):
+            exchange.is_last = True
+            return envelopes.not_readable("the body is too large", status=413)
+        except BodyTooSlow:
+            exchange.is_last = True
+            return envelopes.not_readable("the body did not arrive in time", status=408)
+        except TooManyLongBodies:
+            exchange.is_last = True
+            return envelopes.internal_failure(status=503)
+
+    async def _read(self, exchange: Exchange, command: Command | None, body: bytes | Upload) -> Answer:
         size = body.size if isinstance(body, Upload) else len(body)
         if size <= LONG_BODY:
-            given = read_parameters(scope, body)
+            given = read_parameters(exchange.scope, body)
         else:
-            given = await asyncio.to_thread(read_parameters, scope, body)
+            given = await asyncio.to_thread(read_parameters, exchange.scope, body)
         try:
-            as_xml = routed.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
-            command = routed.command or self._named(given)
+            exchange.as_xml = exchange.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
+            command = command or self._named(given)
             if command is None:
-                return "-", envelopes.unknown_command(_text(given.merged.get("command"))), as_xml
+                return envelopes.unknown_command(_text(given.merged.get("command")))
             if size > command.body_limit:
                 raise BodyTooLarge
+            exchange.command = command.name
             if self._heartbeat.is_late:
-                return command.name, envelopes.internal_failure(status=503), as_xml
-            return command.name, await self._answer(routed.door, command, scope, given), as_xml
+                return envelopes.internal_failure(status=503)
+            return await self._answer(exchange, command, given)
         finally:
             given.lifted.close()
 
@@ -199,15 +201,15 @@ class Doors:
     def _named(given: Given) -> Command | None:
         return COMMANDS.get(fold(_text(given.merged.get("command") or given.query.get("command"))))
 
-    async def _answer(self, door: Door, command: Command, scope: Scope, given: Given) -> Answer:
-        client_address = (scope.get("client") or ("", 0))[0]
+    async def _answer(self, exchange: Exchange, command: Command, given: Given) -> Answer:
+        door, client_address = exchange.door, exchange.client_address
         quota_headers: tuple[tuple[bytes, bytes], ...] = ()
         try:
             try:
                 with self._heartbeat.guard():
-                    principal = await self._principals.identify(
+                    principal = exchange.principal = await self._principals.identify(
                         command,
-                        find_credentials(scope, given),
+                        find_credentials(exchange.scope, given),
                         client_address=client_address,
                         now=self._clock.now(),
                     )
@@ -216,9 +218,10 @@ class Doors:
                 if not quota.allowed:
                     return envelopes.rate_limited(quota.headers())
                 return envelopes.credential_refused(door)
-            except PermissionRefused:
+            except PermissionRefused as refused:
+                exchange.principal = refused.principal
                 return envelopes.permission_refused(door)
-            if _is_prefetch(scope):
+            if _is_prefetch(exchange.scope):
                 return envelopes.permission_refused(door)
 
             quota_of = self._quota(command, principal, client_address)
@@ -228,17 +231,13 @@ class Doors:
                     return envelopes.rate_limited(quota_headers)
 
             with self._heartbeat.guard():
-                answer = await self._run(door, command, principal, client_address, given.merged)
+                answer = await self._run(exchange, command, principal, given.merged)
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
         except NotReadable as error:
             answer = envelopes.not_readable(str(error))
         except Exception as error:
-            if is_away(error):
-                log.warning("database_away", command=command.name, error=type(error).__name__)
-                return envelopes.internal_failure(status=503)
-            log.exception("call_failed", command=command.name)
-            return envelopes.internal_failure()
+            return _failed(error, exchange)
         if not quota_headers:
             return answer
         return Answer(answer.status, answer.body, (*answer.headers, *quota_headers), answer.is_xml_allowed, answer.file)
@@ -251,15 +250,17 @@ class Doors:
         return self._rate_limits.hit_command(account=principal.account, command=command.name, limit=command.limit)
 
     async def _run(
-        self, door: Door, command: Command, principal: Principal, client_address: str, given: Mapping[str, Any]
+        self, exchange: Exchange, command: Command, principal: Principal, given: Mapping[str, Any]
     ) -> Answer:
         """Run one command in one transaction, committed before the answer is rendered."""
+        door = exchange.door
         try:
             arguments = command.read(given, now=self._clock.now())
             body = await tried_again(
-                lambda: self._handled(command, principal, client_address, arguments),
+                lambda: self._handled(command, principal, exchange.client_address, arguments),
                 event="call_retried",
                 command=command.name,
+                request_id=exchange.request_id,
             )
             if command.changes_principals:
                 self._principals.forget()
@@ -276,7 +277,7 @@ class Doors:
         except Exception as error:
             if command.failure is None or is_away(error):
                 raise
-            log.exception("call_failed", command=command.name)
+            log.exception("call_failed", command=command.name, request_id=exchange.request_id)
             return envelopes.refusal(door, command.envelope, [command.failure], {})
 
     async def _handled(
@@ -325,8 +326,11 @@ def _is_prefetch(scope: Scope) -> bool:
     return "prefetch" in purpose
 
 
-def _outcome(answer: Answer) -> str:
-    code = answer.body.get("ErrorCode")
-    if "Errors" in answer.body or (code is not None and code != 0):
-        return "refused" if answer.status < 500 else "failed"
-    return "succeeded"
+def _failed(error: Exception, exchange: Exchange) -> Answer:
+    """100005; 503 where the database is away, or the disk full: the same call may succeed later."""
+    about = {"command": exchange.command, "request_id": exchange.request_id}
+    if is_away(error):
+        log.warning("call_put_off", error=reason_of(error), errno=getattr(error, "errno", None), **about)
+        return envelopes.internal_failure(status=503)
+    log.error("call_failed", exc_info=error, **about)
+    return envelopes.internal_failure()

@@ -31,6 +31,10 @@ class CredentialRefused(Exception):
 class PermissionRefused(Exception):
     """A valid credential that does not reach the command: 99999."""
 
+    def __init__(self, principal: Principal) -> None:
+        super().__init__()
+        self.principal = principal
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -115,7 +119,7 @@ class Principals:
         principal = next(iter(found.values()))
         wanted = {Scope.USER: ("user",), Scope.ADMIN: ("admin",)}.get(command.scope, ("user", "admin"))
         if principal.kind not in wanted or not principal.may(command.permission):
-            raise PermissionRefused
+            raise PermissionRefused(principal)
         return principal
 
     async def _valid(self, credentials: Credentials, *, client_address: str, now: datetime) -> list[Principal]:

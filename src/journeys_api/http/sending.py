@@ -8,7 +8,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.types import Receive, Send
 
 from journeys_api.commands.call import Download
-from journeys_api.http import envelopes
 from journeys_api.http.envelopes import Answer
 
 log = structlog.get_logger()
@@ -20,21 +19,25 @@ _EVERY_ANSWER = (
 )
 
 
-async def send_answer(send: Send, answer: Answer, *, as_xml: bool, close: bool) -> None:
-    """All at once."""
-    body, content_type = envelopes.rendered(answer, as_xml=as_xml)
-    headers = _headers(answer, content_type, len(body))
-    if close:
+async def send_whole(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes, *, is_last: bool
+) -> None:
+    """All at once.
+
+    Args:
+        is_last: whether the connection is closed behind it.
+    """
+    if is_last:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_file(receive: Receive, send: Send, answer: Answer, file: Download) -> None:
+async def send_file(receive: Receive, send: Send, answer: Answer, file: Download, request_id: str) -> None:
     """As fast as the client takes it. What breaks off ends the connection: the client sees that bytes are missing."""
     gone = asyncio.create_task(_until_gone(receive))
     try:
-        await _send_pieces(gone, send, answer, file)
+        await _send_pieces(gone, send, answer, file, request_id)
     finally:
         gone.cancel()
 
@@ -45,8 +48,8 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, file: Download) -> None:
-    headers = _headers(answer, file.media_type.encode(), file.size)
+async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, file: Download, request_id: str) -> None:
+    headers = headers_of(answer, file.media_type.encode(), file.size, request_id)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     sent = 0
     try:
@@ -65,10 +68,12 @@ async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, fil
     await send({"type": "http.response.body", "body": b""})
 
 
-def _headers(answer: Answer, content_type: bytes, length: int) -> list[tuple[bytes, bytes]]:
+def headers_of(answer: Answer, content_type: bytes, length: int, request_id: str) -> list[tuple[bytes, bytes]]:
+    """What stands above a body of that type and length."""
     return [
         (b"content-type", content_type),
         (b"content-length", str(length).encode()),
+        (b"x-request-id", request_id.encode()),
         *_EVERY_ANSWER,
         *answer.headers,
     ]
