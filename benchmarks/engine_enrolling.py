@@ -12,6 +12,8 @@ import engine_ground as ground
 from engine_ground import LATER, NOW
 
 WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
+TAGGED = {"Value": 1}
+"""The trigger's parameters, as a journey keeps them."""
 _EVENTS = """
 INSERT INTO trigger_events (shard, owner_id, kind, list_id, subscriber_id, subject_id, occurred_at)
 SELECT n % 16, 1, 'Tag', 1, n, 1, $3 FROM generate_series($1::bigint, $2::bigint) n
@@ -52,7 +54,7 @@ async def _take_one(connection: asyncpg.Connection, shard: int) -> bool:
             return False
         owner = event["owner_id"]
         for journey in await connection.fetch(_JOURNEYS, owner, event["kind"]):
-            if json.loads(journey["trigger_parameters"]).get("Trigger_TagID") != event["subject_id"]:
+            if json.loads(journey["trigger_parameters"]).get("Value") != event["subject_id"]:
                 continue
             person = await connection.fetchrow(_PERSON, owner, event["subscriber_id"])
             entered = await connection.fetchval(
@@ -108,9 +110,20 @@ async def tell(url: str, first: int, last: int) -> None:
     await connection.close()
 
 
+async def check(url: str, first: int, last: int) -> None:
+    """People first … last have been let in: events that let nobody in are looked at sooner."""
+    connection = await ground.connect(url)
+    inside = await connection.fetchval(
+        "SELECT count(*) FROM enrollments WHERE owner_id = 1 AND subscriber_id BETWEEN $1 AND $2", first, last
+    )
+    await connection.close()
+    if inside != last - first + 1:
+        raise SystemExit(f"{inside} of {last - first + 1} people were let in")
+
+
 async def _make(url: str) -> None:
     connection = await ground.connect(url)
-    await ground.make_journey(connection, 1, [WAIT], trigger="Tag", subject={"Trigger_TagID": 1})
+    await ground.make_journey(connection, 1, [WAIT], trigger="Tag", subject=TAGGED)
     await connection.close()
 
 
@@ -127,9 +140,10 @@ def main() -> None:
         asyncio.run(_make(url))
         for number in range(given.rounds + 1):
             for side, job in ((ours, by_batches), (theirs, one_by_one)):
-                asyncio.run(tell(url, last + 1, last + side.done))
-                last += side.done
+                first, last = last + 1, last + side.done
+                asyncio.run(tell(url, first, last))
                 timing = ground.timed(pool, job, url)
+                asyncio.run(check(url, first, last))
                 if number:  # the first round warms up
                     side.rounds.append(timing)
     found = ground.compared(ours, theirs)

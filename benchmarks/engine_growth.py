@@ -92,13 +92,15 @@ class Bench:
         async def run() -> None:
             connection = await ground.connect(self._url)
             await ground.make_journey(connection, STEPS, [WAIT, WAIT])
-            subject = {"Trigger_TagID": 1}
+            subject = engine_enrolling.TAGGED
             await ground.make_journey(connection, ENROLLING, [WAIT], trigger="Tag", subject=subject)
             await ground.make_journey(connection, MAIL, [("SendEmail", {"EmailID": 1})])
             await connection.close()
 
         asyncio.run(run())
         content = mail_delivery.contents("{{ Subscriber:EmailAddress }}", "{{ Link:Unsubscribe }}")
+        # who is put in takes the number of the person; who is let in takes one that nobody has
+        self._run(("SELECT setval(pg_get_serial_sequence('enrollments', 'enrollment_id'), $1)", PARKED // 10))
         self._run((_CONTENT, *content), ("UPDATE lists SET sender_email_address = 'news@example.com'",))
 
     async def _put_in(self, first: int, last: int, action_id: int, due_at: datetime) -> None:
@@ -127,6 +129,7 @@ class Bench:
         """As many events, each of which lets somebody in."""
         asyncio.run(engine_enrolling.tell(self._url, first, last))
         timing = ground.timed(self._pool, engine_enrolling.by_batches, self._url)
+        asyncio.run(engine_enrolling.check(self._url, first, last))
         ground.timed(self._pool, ground.by_engine, self._url)  # to their wait: nobody else shall find them due
         return timing
 
