@@ -41,7 +41,7 @@ def test_the_ladder_of_each_kind(kind: str, waits: list[int]) -> None:
     now = OWED_AT
     found: list[int] = []
     while True:
-        again = retry_at(kind, attempts=len(found) + 1, created_at=OWED_AT, now=now)
+        again = retry_at(kind, attempts=len(found) + 1, first_at=OWED_AT, now=now)
         if again is None:
             break
         found.append(int((again - now).total_seconds()))

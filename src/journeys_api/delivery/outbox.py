@@ -23,7 +23,7 @@ _MINUTES = (1, 5, 15, 60)
 MAIL_LADDER = tuple(timedelta(minutes=each) for each in _MINUTES)
 MAIL_STEP = timedelta(hours=4)
 MAIL_LIFETIME = timedelta(hours=72)
-"""Mail is tried after 1, 5, 15 and 60 minutes, then every 4 hours, up to 72 hours after it was owed (rulings 7)."""
+"""Mail is tried after 1, 5, 15 and 60 minutes, then every 4 hours, up to 72 hours after the first try (rulings 7)."""
 HTTP_LADDER = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -34,14 +34,35 @@ HTTP_LADDER = (
 )
 """Webhooks and SMS gateways."""
 
+MOST_ACCOUNTS = 64
+"""How many accounts share a claim."""
+
+# From account to account within the index of what is pending, one look-up each, however much an account has waiting.
+_ACCOUNTS_OWED = """
+WITH RECURSIVE owed(owner_id, next_attempt_at) AS (
+    (SELECT owner_id, next_attempt_at FROM deliveries
+     WHERE kind = :kind AND state = 'pending' AND owner_id > :after ORDER BY owner_id, next_attempt_at LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM owed o, LATERAL (
+        SELECT owner_id, next_attempt_at FROM deliveries d
+        WHERE d.kind = :kind AND d.state = 'pending' AND d.owner_id > o.owner_id
+        ORDER BY owner_id, next_attempt_at LIMIT 1
+    ) AS next
+)
+SELECT owner_id FROM owed
+WHERE next_attempt_at <= CAST(:now AS timestamptz) AND owner_id <> ALL(CAST(:full AS bigint[])) LIMIT {limit}
+"""
+
 # What is not wanted any more is withdrawn in the statement that would have claimed it: between judging and marking
 # there is no moment in which somebody could unsubscribe.
 _CLAIM = """
 WITH picked AS MATERIALIZED (
-    SELECT delivery_id FROM deliveries
-    WHERE kind = :kind AND state = 'pending' AND next_attempt_at <= CAST(:now AS timestamptz)
-      AND destination <> ALL(CAST(:busy AS text[]))
-    ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+    SELECT each.delivery_id FROM unnest(CAST(:owners AS bigint[])) AS o(owner_id), LATERAL (
+        SELECT delivery_id FROM deliveries
+        WHERE kind = :kind AND owner_id = o.owner_id AND state = 'pending'
+          AND next_attempt_at <= CAST(:now AS timestamptz) AND destination <> ALL(CAST(:busy AS text[]))
+        ORDER BY next_attempt_at LIMIT {share} FOR UPDATE SKIP LOCKED
+    ) AS each LIMIT {limit}
 ), judged AS MATERIALIZED (
     SELECT d.delivery_id, t.email_address, CASE
         -- a notice is about nobody (`notices.NOBODY`)
@@ -77,11 +98,13 @@ UPDATE deliveries d SET
     deleted_subscriber = CASE WHEN why_not <> 'held' THEN NULL ELSE d.deleted_subscriber END,
     domain = coalesce(lower(split_part(email_address, '@', 2)), d.domain),
     attempts = d.attempts + CASE WHEN why_not IS NULL THEN 1 ELSE 0 END,
+    first_attempt_at = coalesce(d.first_attempt_at, CASE WHEN why_not IS NULL THEN CAST(:now AS timestamptz) END),
     lease_token = CASE WHEN why_not IS NULL THEN CAST(:token AS uuid) END,
     lease_expires_at = CASE WHEN why_not IS NULL THEN CAST(:now AS timestamptz) + CAST(:lease AS interval) END
 FROM judged WHERE d.delivery_id = judged.delivery_id
 RETURNING d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.visit, d.journey_id, d.list_id,
           d.subscriber_id, d.email_id, d.payload, d.destination, d.attempts, d.unknowns, d.created_at, d.state,
+          d.first_attempt_at,
           d.domain, d.deleted_subscriber IS NOT NULL AS is_of_deleted, email_address,
           CAST(:now AS timestamptz) AS claimed_at
 """
@@ -96,6 +119,8 @@ class Claims:
     """Columns as `_CLAIM` returns them."""
     looked_at: int
     """How many were looked at, those withdrawn and held among them; 0: nothing is due."""
+    served: int
+    """The account that had its turn last."""
 
 
 async def claim(
@@ -106,21 +131,47 @@ async def claim(
     lease: timedelta,
     now: datetime,
     busy: Collection[str] = (),
+    full: Collection[int] = (),
+    most_of_account: int | None = None,
+    after: int = 0,
 ) -> Claims:
-    """Take what is due, oldest first; what is not wanted any more is withdrawn, what is frozen held.
+    """Take what is due, as much of one account as of another, the oldest of each; what is not wanted any more is
+    withdrawn, what is frozen held.
 
     Args:
         lease: longer than the slowest attempt.
         busy: destinations that have enough under way.
+        full: accounts that have enough under way.
+        most_of_account: how much is taken of one account at once.
+        after: the account that had its turn last; the others come first.
     """
     token = uuid4()
+    owners = await _accounts_in_turn(session, kind, after=after, full=full, now=now)
+    if not owners:
+        return Claims(token, [], 0, after)
+    share = min(-(-limit // len(owners)), most_of_account or limit)
     rows = (
         await session.execute(
-            text(_CLAIM.format(limit=int(limit))),
-            {"kind": kind.value, "token": token, "lease": lease, "now": now, "busy": list(busy)},
+            text(_CLAIM.format(share=int(share), limit=int(limit))),
+            {"kind": kind.value, "token": token, "lease": lease, "now": now, "owners": owners, "busy": list(busy)},
         )
     ).all()
-    return Claims(token, [row for row in rows if row.state == "sending"], len(rows))
+    # with less room than accounts, the last of them had no turn yet
+    served = owners[max((owners.index(owner_id) for owner_id in {row.owner_id for row in rows}), default=-1)]
+    return Claims(token, [row for row in rows if row.state == "sending"], len(rows), served)
+
+
+async def _accounts_in_turn(
+    session: AsyncSession, kind: DeliveryKind, *, after: int, full: Collection[int], now: datetime
+) -> list[int]:
+    """Accounts that something is due for: those that come after the one served last, then the first."""
+    statement = text(_ACCOUNTS_OWED.format(limit=MOST_ACCOUNTS))
+    parameters = {"kind": kind.value, "now": now, "full": list(full)}
+    found = list(await session.scalars(statement, {**parameters, "after": after}))
+    if len(found) < MOST_ACCOUNTS and after:
+        before = await session.scalars(statement, {**parameters, "after": 0})
+        found += [owner_id for owner_id in before if owner_id <= after][: MOST_ACCOUNTS - len(found)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -152,7 +203,7 @@ def _next(finished: Finished, now: datetime) -> _Next:
     if unknowns and row.kind == DeliveryKind.SMS.value:
         # each costs money and nobody can tell a second one from the first: it is not sent again
         return _Next("refused", None, unknowns)
-    again = retry_at(row.kind, attempts=row.attempts, created_at=row.created_at, now=now)
+    again = retry_at(row.kind, attempts=row.attempts, first_at=row.first_attempt_at, now=now)
     if again is None:
         return _Next("refused", None, unknowns)
     if outcome.retry_after:
@@ -165,11 +216,16 @@ def is_given_up(finished: Finished, *, now: datetime) -> bool:
     return _next(finished, now).state == "refused"
 
 
-def retry_at(kind: str, *, attempts: int, created_at: datetime, now: datetime) -> datetime | None:
-    """When a delivery that failed its n-th attempt is tried again; None: never (rulings 7)."""
+def retry_at(kind: str, *, attempts: int, first_at: datetime, now: datetime) -> datetime | None:
+    """When a delivery that failed its n-th attempt is tried again; None: never (rulings 7).
+
+    Args:
+        first_at: when it was tried for the first time: what waited behind others, or in a journey that was disabled,
+            has its time all the same.
+    """
     if kind in (DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value, DeliveryKind.FORWARD.value):
         again = now + (MAIL_LADDER[attempts - 1] if attempts <= len(MAIL_LADDER) else MAIL_STEP)
-        return again if again <= created_at + MAIL_LIFETIME else None
+        return again if again <= first_at + MAIL_LIFETIME else None
     return now + HTTP_LADDER[attempts - 1] if attempts <= len(HTTP_LADDER) else None
 
 

@@ -51,6 +51,8 @@ class Pace:
     """Attempts under way to one destination; a slow one holds only so many."""
     lease: timedelta
     """How long a claimed delivery stays this worker's: longer than the slowest attempt."""
+    of_an_account: int | None = None
+    """Attempts under way for one account, about; None: any number. Who is slow to answer must not hold all others."""
     per_second: float | None = None
     """Attempts begun in a second, at most; None: any number."""
 
@@ -74,23 +76,38 @@ class Sender:
         self._pace = pace
         self._under_way: set[asyncio.Task[None]] = set()
         self._destinations: Counter[str] = Counter()
+        self._accounts: Counter[int] = Counter()
+        self._served: dict[DeliveryKind, int] = {}
         self._finished: dict[UUID, list[Finished]] = {}
         self._recording = asyncio.Lock()
         self._trying = 0
         self._may_begin_at = 0.0
         self.attempts = 0
         self.freed = asyncio.Event()
-        """Set when a destination that had enough under way has room again: more may be due for it."""
+        """Set when a destination or an account that had enough under way has room again: more may be due for it."""
 
     async def turn(self) -> int:
         """Claim what there is room for, once there is some, and begin it; how many were looked at. 0: none is due."""
         room = await self._room()
         busy = [name for name, count in self._destinations.items() if name and count >= self._pace.of_a_destination]
+        most = self._pace.of_an_account
+        full = [owner_id for owner_id, count in self._accounts.items() if most and count >= most]
         looked_at = 0
         for kind in self.kinds:
             async with self._sessions.begin() as session:
                 now = await self._clock.now(session)
-                claims = await outbox.claim(session, kind, limit=room, lease=self._pace.lease, now=now, busy=busy)
+                claims = await outbox.claim(
+                    session,
+                    kind,
+                    limit=room,
+                    lease=self._pace.lease,
+                    now=now,
+                    busy=busy,
+                    full=full,
+                    most_of_account=most and max(1, most // 2),
+                    after=self._served.get(kind, 0),
+                )
+            self._served[kind] = claims.served
             looked_at += claims.looked_at
             room -= len(claims.rows)
             if claims.rows:
@@ -113,6 +130,7 @@ class Sender:
             task = asyncio.create_task(self._deliver(claims.token, row, prepared[row.delivery_id]))
             self._under_way.add(task)
             self._destinations[row.destination] += 1
+            self._accounts[row.owner_id] += 1
             task.add_done_callback(self._under_way.discard)
 
     async def _prepare(self, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
@@ -140,9 +158,7 @@ class Sender:
                 self.attempts += 1
                 outcome = await self._try(row, attempt)
         finally:
-            if self._destinations[row.destination] >= self._pace.of_a_destination:
-                self.freed.set()
-            self._destinations[row.destination] -= 1
+            self._give_back(row)
         self._finished.setdefault(token, []).append(Finished(row, outcome))
         # whoever comes first records what others have finished by then
         async with self._recording:
@@ -150,6 +166,17 @@ class Sender:
                 if self._trying:
                     await asyncio.sleep(GATHER_SECONDS)
                 await self._record()
+
+    def _give_back(self, row: Row[Any]) -> None:
+        most = self._pace.of_an_account
+        if self._destinations[row.destination] >= self._pace.of_a_destination or (
+            most and self._accounts[row.owner_id] >= most
+        ):
+            self.freed.set()
+        for under_way, place in ((self._destinations, row.destination), (self._accounts, row.owner_id)):
+            under_way[place] -= 1
+            if not under_way[place]:
+                del under_way[place]  # hosts and accounts are many
 
     async def _try(self, row: Row[Any], attempt: Attempt) -> Outcome:
         self._trying += 1

@@ -210,6 +210,10 @@ class Delivery(Base):
             postgresql_where=text("enrollment_id IS NOT NULL"),
         ),
         Index("ix_deliveries_next_attempt_at", "kind", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        # from account to account, and to the oldest of each
+        Index(
+            "ix_deliveries_in_turn", "kind", "owner_id", "next_attempt_at", postgresql_where=text("state = 'pending'")
+        ),
         Index("ix_deliveries_lease_expires_at", "lease_expires_at", postgresql_where=text("state = 'sending'")),
         Index("ix_deliveries_refused", "ended_at", postgresql_where=text("state = 'refused'")),
         Index("ix_deliveries_held", "journey_id", postgresql_where=text("state = 'held'")),
@@ -247,6 +251,7 @@ class Delivery(Base):
     state: Mapped[DeliveryState] = mapped_column(kept_as_text(DeliveryState), server_default=text("'pending'"))
     next_attempt_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    first_attempt_at: Mapped[datetime | None]
     unknowns: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     """Attempts that nobody knows the end of: the most that a recipient may have seen it too often."""
     lease_token: Mapped[UUID | None] = mapped_column(Uuid)

@@ -1,0 +1,110 @@
+"""Whose messages are sent first: no account waits behind another's backlog."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from journeys_api.clock import SetClock
+from journeys_api.delivery import outbox
+from journeys_api.delivery.outbox import Finished, retry_at
+from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.models import DeliveryKind
+from journeys_api.settings import Settings
+from journeys_api.work import Worker
+
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
+LEASE = timedelta(minutes=10)
+
+
+@pytest.fixture
+async def worker(settings: Settings, make_database: Any, template: str) -> AsyncIterator[Worker]:
+    """A worker on a database that it has for itself."""
+    own = Worker(settings.model_copy(update={"database_url": await make_database(template)}), clock=SetClock(NOW))
+    yield own
+    await own.close()
+
+
+async def owe(worker: Worker, owner_id: int, count: int, *, minutes_ago: int) -> None:
+    """Notices to an account's own address, about nobody."""
+    async with worker.sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO deliveries (owner_id, kind, list_id, subscriber_id, next_attempt_at, created_at) "
+                "SELECT :owner, 'webhook', 0, 0, :at, :at FROM generate_series(1, :count)"
+            ),
+            {"owner": owner_id, "count": count, "at": NOW - timedelta(minutes=minutes_ago)},
+        )
+
+
+async def take(worker: Worker, limit: int, **more: Any) -> outbox.Claims:
+    async with worker.sessions.begin() as session:
+        return await outbox.claim(session, DeliveryKind.WEBHOOK, limit=limit, lease=LEASE, now=NOW, **more)
+
+
+def owners(claims: outbox.Claims) -> dict[int, int]:
+    return dict(Counter(row.owner_id for row in claims.rows))
+
+
+async def test_accounts_share_a_claim_however_much_one_of_them_has_waiting(worker: Worker) -> None:
+    await owe(worker, 1, 100, minutes_ago=60)
+    await owe(worker, 2, 1, minutes_ago=1)
+    await owe(worker, 3, 100, minutes_ago=30)
+    await owe(worker, 4, 100, minutes_ago=-30)  # not due yet
+
+    first = await take(worker, 9)
+    second = await take(worker, 9, after=first.served)
+
+    assert owners(first) == {1: 3, 2: 1, 3: 3}
+    assert owners(second) == {1: 5, 3: 4}
+
+
+async def test_an_account_with_enough_under_way_is_passed_over(worker: Worker) -> None:
+    await owe(worker, 1, 100, minutes_ago=60)
+    await owe(worker, 2, 100, minutes_ago=1)
+
+    assert owners(await take(worker, 50, full=[1])) == {2: 50}
+    assert owners(await take(worker, 50, full=[1], most_of_account=7)) == {2: 7}
+    assert owners(await take(worker, 50, full=[1, 2])) == {}
+
+
+async def test_more_accounts_than_share_a_claim_all_have_their_turn(worker: Worker) -> None:
+    for owner_id in range(1, outbox.MOST_ACCOUNTS + 6):
+        await owe(worker, owner_id, 2, minutes_ago=5)
+
+    first = await take(worker, outbox.MOST_ACCOUNTS)
+    second = await take(worker, 10, after=first.served)
+
+    assert owners(first) == dict.fromkeys(range(1, outbox.MOST_ACCOUNTS + 1), 1)
+    assert set(range(outbox.MOST_ACCOUNTS + 1, outbox.MOST_ACCOUNTS + 6)) <= set(owners(second))
+
+
+async def test_with_room_for_one_each_account_has_its_turn(worker: Worker) -> None:
+    for owner_id in (1, 2, 3):
+        await owe(worker, owner_id, 5, minutes_ago=5)
+
+    turns, after = [], 0
+    for _ in range(4):
+        claims = await take(worker, 1, after=after)
+        after = claims.served
+        turns += owners(claims)
+
+    assert turns == [1, 2, 3, 1]
+
+
+async def test_a_mail_that_waited_for_days_has_its_72_hours_all_the_same(worker: Worker) -> None:
+    await owe(worker, 1, 1, minutes_ago=4 * 24 * 60)
+
+    claims = await take(worker, 1)
+    async with worker.sessions.begin() as session:
+        said = [Finished(row, Outcome(Ending.DEFERRED, "busy")) for row in claims.rows]
+        await outbox.finish(session, claims.token, said, now=NOW)
+
+    assert [row.first_attempt_at for row in claims.rows] == [NOW]
+    assert retry_at("mail", attempts=1, first_at=NOW, now=NOW) == NOW + timedelta(minutes=1)
+    async with worker.sessions() as session:
+        [(state, first_at)] = (await session.execute(text("SELECT state, first_attempt_at FROM deliveries"))).all()
+    assert (state, first_at) == ("pending", NOW)
