@@ -279,7 +279,10 @@ async def test_tags_and_suppression_are_told(api: Client) -> None:
     assert answer["SubscriberTags"] == [{"TagID": tag_id, "TagName": "VIP"}]
     assert without["SubscriberTags"] == []
     assert (answer["SubscriberSegments"], answer["SubscriberWebsiteEvents"]) == ([], [])
-    assert (answer["SubscriberActivity"], answer["TotalRevenue"]) == ([], 0)
+    assert [row["ActivityType"] for row in answer["SubscriberActivity"]] == ["tagged", "subscription"]
+    assert answer["TotalRevenue"] == 0
+    nothing = await api.ok("subscriber.get", ListID=list_id, SubscriberID=subscriber_id, IncludeActivity="no")
+    assert nothing["SubscriberActivity"] == []
 
 
 async def test_existence_does_not_depend_on_status_or_case(api: Client) -> None:

@@ -110,6 +110,10 @@ async def test_a_conversion_counts_for_the_message_that_was_opened_last(shop: Sh
         FilterJSON=["converted"],
     )
     assert [row["EmailAddress"] for row in converted["Subscribers"]] == [shop.address]
+    [person] = (await shop.api.ok("subscribers.search", ListID=shop.audience.list_id, Operator="and"))["Subscribers"]
+    alone = await shop.api.ok("subscriber.get", ListID=shop.audience.list_id, EmailAddress=shop.address)
+    assert person["TotalRevenue"] == alone["TotalRevenue"] == 20
+    assert {row["ActivityType"] for row in alone["SubscriberActivity"]} >= {"email open", "journey start"}
 
 
 async def test_a_conversion_counts_for_the_same_persons_message_of_another_list(shop: Shop, door: str) -> None:

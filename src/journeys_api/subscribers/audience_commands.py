@@ -12,6 +12,7 @@ from journeys_api.segments.errors import SegmentNotFound
 from journeys_api.subscribers import audience, views, wire
 from journeys_api.subscribers.audience import NamedSegment
 from journeys_api.subscribers.errors import SubscriberNotFound, TagsNotFound
+from journeys_api.subscribers.history import revenue_of
 from journeys_api.subscribers.ordering import Search
 from journeys_api.subscribers.parameters import (
     RULES_REFUSED,
@@ -174,7 +175,10 @@ async def subscribers_search(
         now=call.now,
     )
     found = await views.view_page(call.session, page.subscribers, owner_id=call.owner_id, list_id=list_id)
-    return {"TotalSubscribers": page.total, "Subscribers": [wire.found_row(view) for view in found]}
+    people = [subscriber.subscriber_id for subscriber in page.subscribers]
+    revenue = await revenue_of(call.session, owner_id=call.owner_id, subscriber_ids=people)
+    rows = [wire.found_row(view, revenue.get(view.subscriber.subscriber_id, 0)) for view in found]
+    return {"TotalSubscribers": page.total, "Subscribers": rows}
 
 
 _INVALID_RULES = Refusal(7, RULES_REFUSED)

@@ -112,3 +112,19 @@ async def history_of(
     total = await session.scalar(_COUNT, known)
     rows = await session.execute(_PAGE, {**known, "first": first, "most": most})
     return total or 0, [Happened(row.happened_at, Happening(row.kind), row.email_id, row.parameters) for row in rows]
+
+
+async def revenue_of(session: AsyncSession, *, owner_id: int, subscriber_ids: Collection[int]) -> dict[int, int]:
+    """What people's conversions brought that count for a message, in cents by subscriber; without any: left out.
+
+    One look-up for each person in each month that is kept.
+    """
+    rows = await session.execute(
+        text(
+            "SELECT subscriber_id, CAST(sum(revenue_cents) AS bigint) FROM message_activities "
+            "WHERE owner_id = :owner AND subscriber_id = ANY(CAST(:people AS bigint[])) AND revenue_cents > 0 "
+            "GROUP BY subscriber_id"
+        ),
+        {"owner": owner_id, "people": list(subscriber_ids)},
+    )
+    return {person: int(cents) for person, cents in rows.all()}

@@ -7,9 +7,8 @@ from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import array_of_any, identifier, number, one_of
 from journeys_api.commands.registry import Param, Reading, Refusal, command, missing, not_found
 from journeys_api.commands.wire import instant
-from journeys_api.models import Subscriber
 from journeys_api.strict_json import fold
-from journeys_api.subscribers import service
+from journeys_api.subscribers import service, wire
 from journeys_api.subscribers.errors import SubscriberNotFound
 from journeys_api.subscribers.history import Happened, Happening, history_of
 from journeys_api.subscribers.parameters import subscriber_list_id
@@ -92,7 +91,7 @@ async def subscriber_get_activity(
     )
     return {
         "Activity": [_short(row) for row in rows],
-        "SubscriberActivity": [_whole(row, subscriber) for row in rows],
+        "SubscriberActivity": [wire.happening(row, subscriber) for row in rows],
         "TotalSubscriberActivity": str(total),
     }
 
@@ -104,15 +103,4 @@ def _short(row: Happened) -> dict[str, Any]:
         "CampaignID": 0,
         "EmailID": row.email_id,
         "ActivityDate": instant(row.happened_at),
-    }
-
-
-def _whole(row: Happened, subscriber: Subscriber) -> dict[str, Any]:
-    return {
-        "ActivityDate": instant(row.happened_at),
-        "UserID": str(subscriber.owner_id),
-        "ListID": str(subscriber.list_id),
-        "SubscriberID": str(subscriber.subscriber_id),
-        "ActivityType": row.kind.value,
-        "Parameters": row.parameters or [],
     }

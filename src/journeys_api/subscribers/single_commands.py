@@ -1,5 +1,6 @@
 """The commands of one subscriber that their account calls: create, update, get, exists (AC 2.5)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from journeys_api.commands.call import Body, Call
@@ -14,6 +15,7 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
+from journeys_api.commands.wire import money
 from journeys_api.emails.errors import EmailNotFound
 from journeys_api.fields.errors import InvalidFieldValue
 from journeys_api.lists import service as lists
@@ -31,6 +33,7 @@ from journeys_api.subscribers.errors import (
     UnknownFields,
     ValueNotKept,
 )
+from journeys_api.subscribers.history import Happened, Happening, history_of, revenue_of
 from journeys_api.subscribers.parameters import custom_values, list_id, source, source_ref, subscriber_list_id
 from journeys_api.subscribers.service import NewSubscriber, SubscriberChanges
 
@@ -300,6 +303,10 @@ def _check_get(reading: Reading) -> None:
         reading.refuse(1)
 
 
+MOST_TOLD = 100
+"""Rows of activity in `subscriber.get`."""
+
+
 def _include(wire_name: str, name: str) -> Param:
     return Param(wire_name, name, boolean, default=True)
 
@@ -364,12 +371,14 @@ async def subscriber_get(
     with_journeys: bool,
     with_tags: bool,
     with_segments: bool,
+    with_activity: bool,
+    with_revenue: bool,
     **_included: object,
 ) -> Body:
     """A subscriber with every column, tags and journeys; with both address and id, who has both.
 
-    What is not included is answered as empty. Steps count published actions along the longest way; website events,
-    activity and revenue are not kept yet.
+    What is not included is answered as empty. Steps count published actions along the longest way. Of the activity the
+    latest hundred rows are told (`subscriber.get.activity` has all); revenue is what counts for a journey's message.
     """
     await lists.get_list(call.session, owner_id=call.owner_id, list_id=list_id)
     found = await service.find_subscriber(
@@ -379,13 +388,20 @@ async def subscriber_get(
         raise SubscriberNotFound
     (view,) = await views.view_page(call.session, [found], owner_id=call.owner_id, list_id=list_id, with_tags=with_tags)
     journeys = await views.memberships_of(call.session, found, now=call.now) if with_journeys else []
+    activity: Sequence[Happened] = ()
+    if with_activity:
+        _, activity = await history_of(call.session, subscriber=found, kinds=tuple(Happening), first=0, most=MOST_TOLD)
+    cents = 0
+    if with_revenue:
+        people = [found.subscriber_id]
+        cents = sum((await revenue_of(call.session, owner_id=call.owner_id, subscriber_ids=people)).values())
     belongs_to = await segments.segments_with(call.session, subscriber=found, now=call.now) if with_segments else []
     return {
         **wire.information(view),
         "SubscriberSegments": wire.segments(belongs_to),
         "SubscriberJourneys": wire.journeys(journeys),
-        "SubscriberActivity": [],
-        "TotalRevenue": 0,
+        "SubscriberActivity": [wire.happening(row, found) for row in activity],
+        "TotalRevenue": money(cents),
     }
 
 

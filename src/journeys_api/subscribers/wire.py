@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from journeys_api.commands.wire import instant
+from journeys_api.commands.wire import instant, money
 from journeys_api.models import Segment, Subscriber, SubscriberList, SubscriptionStatus, Tag
+from journeys_api.subscribers.history import Happened
 from journeys_api.subscribers.views import Membership, SubscriberView
 
 NO_IP_ADDRESS = "0.0.0.0"  # noqa: S104 (what the vendor answers where there is none)
@@ -32,7 +33,7 @@ def columns(view: SubscriberView) -> dict[str, object]:
 
 
 def information(view: SubscriberView) -> dict[str, object]:
-    """What `subscriber.create` and `subscriber.get` tell. Website events are not kept yet."""
+    """What `subscriber.create` and `subscriber.get` tell. No page shows how website events look here: none are told."""
     return {
         "SubscriberInformation": columns(view),
         "Suppressed": view.is_suppressed,
@@ -43,13 +44,13 @@ def information(view: SubscriberView) -> dict[str, object]:
     }
 
 
-def found_row(view: SubscriberView) -> dict[str, object]:
+def found_row(view: SubscriberView, revenue_cents: int) -> dict[str, object]:
     """A row of `subscribers.search`."""
     return {
         **columns(view),
         "SubscriberTags": tags(view.tags),
         "Suppressed": view.is_suppressed,
-        "TotalRevenue": 0,
+        "TotalRevenue": money(revenue_cents),
     }
 
 
@@ -120,4 +121,16 @@ def _completed(found: Membership) -> dict[str, object]:
         "CompletedAt": instant(found.enrollment.ended_at),
         "CurrentStep": found.way.total,
         "TotalSteps": found.way.total,
+    }
+
+
+def happening(row: Happened, subscriber: Subscriber) -> dict[str, object]:
+    """A row of `SubscriberActivity`."""
+    return {
+        "ActivityDate": instant(row.happened_at),
+        "UserID": str(subscriber.owner_id),
+        "ListID": str(subscriber.list_id),
+        "SubscriberID": str(subscriber.subscriber_id),
+        "ActivityType": row.kind.value,
+        "Parameters": row.parameters or [],
     }
