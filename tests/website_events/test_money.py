@@ -127,6 +127,24 @@ async def test_a_conversion_counts_for_the_same_persons_message_of_another_list(
     assert await shop.numbers() == (2, 39.8)
 
 
+async def test_an_order_that_is_reported_on_two_lists_counts_once(shop: Shop) -> None:
+    lists = (shop.audience.list_id, await make_list(shop.api))
+    await create(shop.api, lists[1], shop.address)
+    await shop.open()
+
+    await shop.buy(1, ListID=lists[0])
+    await shop.buy(1, ListID=lists[1], properties={"pr": shop.mark})
+    await asyncio.gather(*(shop.buy(2, "5", ListID=list_id) for list_id in lists * 3))
+
+    assert await shop.numbers() == (2, 24.9)
+    assert shop.api.account
+    told = await shop.work.rows(
+        "SELECT kind FROM trigger_events WHERE owner_id = :owner", owner=shop.api.account.user_id
+    )
+    kinds = [row.kind for row in told]
+    assert (kinds.count("WebsiteEvent_conversion"), kinds.count("RevenueHit")) == (4, 2)
+
+
 async def test_without_a_list_the_person_is_on_the_one_of_the_last_message(shop: Shop, door: str) -> None:
     await create(shop.api, await make_list(shop.api), shop.address)
     spent = await running(shop.api, WAIT, Trigger="RevenueHit", Trigger_Value="1")

@@ -1,6 +1,6 @@
 """Keeping events of one visitor, telling journeys, and counting what conversions brought, all in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -139,7 +139,16 @@ def _happened(visitor: Subscriber, noted: Noted, cents: int | None) -> list[Happ
 async def _count(
     session: AsyncSession, visit: Visit, visitor: Subscriber, conversions: Sequence[Noted], now: datetime
 ) -> dict[int, int]:
-    """Record what conversions brought with the message that brought them; cents in the account's currency, by `id`."""
+    """Record what conversions brought with the message that brought them; cents in the account's currency, by `id`.
+
+    What the person was reported to have bought on another list before counts no more.
+    """
+    if not conversions:
+        return {}
+    await queries.lock_person(session, owner_id=visit.owner_id, address=visitor.email_address)
+    same = await visitors.of_address(session, owner_id=visit.owner_id, address=visitor.email_address)
+    subscriber_ids = [each.subscriber_id for each in same]
+    conversions = await _first_reported(session, visitor, subscriber_ids, conversions)
     if not conversions:
         return {}
     named = [currency_of(noted.properties) for noted in conversions]
@@ -150,7 +159,7 @@ async def _count(
         for noted, currency in zip(conversions, named, strict=True)
         if currency in ("", own) and (amount := amount_cents(noted.properties)) is not None
     }
-    message_id = await _message(session, visit, visitor, now)
+    message_id = await _message(session, visit, visitor, subscriber_ids, now)
     if message_id is not None:
         facts = [
             Fact(
@@ -173,21 +182,35 @@ def _detail(noted: Noted, currency: str) -> dict[str, str]:
     return {key: value[:255] for key, value in {**told, "currency": currency}.items() if value}
 
 
-async def _message(session: AsyncSession, visit: Visit, visitor: Subscriber, now: datetime) -> int | None:
+async def _first_reported(
+    session: AsyncSession, visitor: Subscriber, subscriber_ids: Collection[int], conversions: Sequence[Noted]
+) -> Sequence[Noted]:
+    """Those of a visitor's new conversions that none of the person's other subscribers has."""
+    others = set(subscriber_ids) - {visitor.subscriber_id}
+    if not others:
+        return conversions
+    of_id = {text_of(noted.properties, "conversion-id"): noted for noted in conversions}
+    known = await queries.conversions_of(
+        session, owner_id=visitor.owner_id, subscriber_ids=others, conversion_ids=of_id
+    )
+    return [noted for conversion_id, noted in of_id.items() if conversion_id not in known]
+
+
+async def _message(
+    session: AsyncSession, visit: Visit, visitor: Subscriber, subscriber_ids: Collection[int], now: datetime
+) -> int | None:
     """The message that brought the visitor: the one that led to the website, if it was written to the same person;
     else the one that was opened or clicked last, on whichever list, if that was not too long ago.
+
+    Args:
+        subscriber_ids: the person, on each list.
     """
     if visit.message_id is not None:
         message = await activities.message_of_journey(session, owner_id=visit.owner_id, delivery_id=visit.message_id)
         if message is not None and _is_same(visitor, message):
             return visit.message_id
-    same = await visitors.of_address(session, owner_id=visit.owner_id, address=visitor.email_address)
     touch = await activities.last_touch(
-        session,
-        owner_id=visit.owner_id,
-        subscriber_ids=[each.subscriber_id for each in same],
-        at=now,
-        within=visit.window,
+        session, owner_id=visit.owner_id, subscriber_ids=subscriber_ids, at=now, within=visit.window
     )
     return None if touch is None else touch.delivery_id
 

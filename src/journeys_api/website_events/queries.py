@@ -66,6 +66,27 @@ async def insert_events(session: AsyncSession, rows: Sequence[Mapping[str, Any]]
     ]
 
 
+async def lock_person(session: AsyncSession, *, owner_id: int, address: str) -> None:
+    """Have what others report of the person, on whichever list, wait until the transaction ends."""
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(lower(:address), :owner))"),
+        {"address": address, "owner": owner_id},
+    )
+
+
+async def conversions_of(
+    session: AsyncSession, *, owner_id: int, subscriber_ids: Collection[int], conversion_ids: Collection[str]
+) -> set[str]:
+    """Which of these conversions one of the subscribers has; by index."""
+    found = await session.scalars(
+        owned_events(owner_id)
+        .where(WebsiteEvent.subscriber_id.in_(list(subscriber_ids)))
+        .where(WebsiteEvent.conversion_id.in_(list(conversion_ids)))
+        .with_only_columns(WebsiteEvent.conversion_id)
+    )
+    return {conversion_id for conversion_id in found if conversion_id is not None}
+
+
 _NOTE_NAMES = text(
     f"""
 INSERT INTO website_event_properties (owner_id, list_id, event_name, property)
