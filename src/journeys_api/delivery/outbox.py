@@ -229,14 +229,17 @@ def retry_at(kind: str, *, attempts: int, first_at: datetime, now: datetime) -> 
     return now + HTTP_LADDER[attempts - 1] if attempts <= len(HTTP_LADDER) else None
 
 
+_RETURNED = frozenset({DeliveryKind.MAIL.value, DeliveryKind.CONFIRMATION.value})
+"""Kinds that bounces and complaints come back of."""
+
 # locked in order of their ids, as whoever records what became of mails locks them
 _FINISH = text(
     """
 WITH w AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]),
                          CAST(:reasons AS text[]), CAST(:references AS text[]), CAST(:unknowns AS smallint[]),
-                         CAST(:untried AS smallint[]))
-        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried)
+                         CAST(:untried AS smallint[]), CAST(:recipients AS text[]))
+        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried, recipient)
 ), held AS MATERIALIZED (
     SELECT h.delivery_id FROM (SELECT delivery_id FROM w ORDER BY delivery_id) AS o, LATERAL (
         SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = :token FOR UPDATE
@@ -245,6 +248,7 @@ WITH w AS MATERIALIZED (
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
     reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
     attempts = d.attempts - w.untried, lease_token = NULL, lease_expires_at = NULL,
+    recipient = coalesce(lower(w.recipient), d.recipient),
     deleted_subscriber = CASE WHEN w.state = 'pending' THEN d.deleted_subscriber END,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
 FROM held JOIN w USING (delivery_id) WHERE d.delivery_id = held.delivery_id
@@ -272,6 +276,7 @@ async def finish(session: AsyncSession, token: UUID, finished: Sequence[Finished
                     "references": [one.outcome.reference or None for one in finished],
                     "unknowns": [after.unknowns for after in each],
                     "untried": [int(one.outcome.ending is Ending.POSTPONED) for one in finished],
+                    "recipients": [one.row.email_address if one.row.kind in _RETURNED else None for one in finished],
                 },
             )
         ).scalars()

@@ -243,6 +243,10 @@ class Delivery(Base):
     """Of a webhook that has not ended: the row of its subscriber, whom a journey has deleted since."""
     domain: Mapped[str | None]
     """The recipient's domain in lower case, for mails that were claimed once: what their numbers are kept by."""
+    recipient: Mapped[str | None]
+    """The address that a mail was handed over for at its last try, in lower case. What comes back of it is about this,
+    also when the subscriber has another by then or is gone. None: no try has ended yet, or before this was kept; then
+    it is the subscriber's of today."""
     activity: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     """What has been counted of the mail, as a sum of `Activity` bits: so that it counts once."""
     destination: Mapped[str] = mapped_column(server_default=text("''"))
