@@ -14,10 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from journeys_api.app import Application
 from journeys_api.clock import SetClock
 from journeys_api.settings import Settings
+from journeys_api.tracking.bounce_queries import _LATEST
 from journeys_api.tracking.message_ids import name_of
 from journeys_api.work import Worker
 from tests.conftest import ADMIN_KEY, SECRET_KEY, Client, Maker
@@ -532,6 +534,35 @@ async def test_bounces_of_a_deleted_subscriber_are_counted(post: Post, address: 
     assert await post.outcome(bounce(mail, address)) == "recorded"
     assert await post.outcome(complaint(mail, address)) == "recorded"
     assert await post.numbers() == (1, 1, 1, 0)
+
+
+async def test_an_address_alone_means_the_last_mail_that_went_to_it(post: Post, make: Maker, address: str) -> None:
+    subscriber_id, _ = await post.mail(address)
+    await post.again(subscriber_id)
+    await post.audience.update(subscriber_id, EmailAddress=f"new-{address}")
+    await post.again(subscriber_id)
+    # nothing went to whoever has the address now
+    stranger = await make.client()
+    theirs = Audience(stranger, int((await stranger.ok("list.create", SubscriberListName="Theirs"))["ListID"]))
+    await theirs.subscribe(address)
+
+    assert await post.outcomes({"type": "bounce", "email": address.upper(), "severity": "soft"}) == ["recorded"]
+
+    bounced = await post.work.rows(
+        "SELECT rank() OVER (ORDER BY delivery_id) AS place, activity FROM deliveries WHERE subscriber_id = :id",
+        id=subscriber_id,
+    )
+    assert [(row.place, row.activity) for row in bounced] == [(1, 0), (2, 64), (3, 0)]
+
+
+async def test_the_last_mail_to_an_address_is_one_index_entry(post: Post, address: str) -> None:
+    async with post.work.worker.sessions() as session:
+        # the table is small, and reading all of it would be as good
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await session.execute(text(f"EXPLAIN {_LATEST.text}"), {"addresses": [address]})
+        lines = [row[0] for row in plan]
+
+    assert any("Backward using ix_deliveries_recipient" in line for line in lines), lines
 
 
 def test_a_bounce_address_must_leave_room_for_names() -> None:

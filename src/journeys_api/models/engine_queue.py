@@ -215,6 +215,14 @@ class Delivery(Base):
             "ix_deliveries_in_turn", "kind", "owner_id", "next_attempt_at", postgresql_where=text("state = 'pending'")
         ),
         Index("ix_deliveries_lease_expires_at", "lease_expires_at", postgresql_where=text("state = 'sending'")),
+        # the last mail to an address, of whichever account: a provider may tell no more than the address. One entry a
+        # mail that was tried, in the statement that records how
+        Index(
+            "ix_deliveries_recipient",
+            "recipient",
+            "delivery_id",
+            postgresql_where=text("kind = 'mail' AND recipient IS NOT NULL"),
+        ),
         Index("ix_deliveries_refused", "ended_at", postgresql_where=text("state = 'refused'")),
         Index("ix_deliveries_held", "journey_id", postgresql_where=text("state = 'held'")),
         Index(

@@ -128,21 +128,20 @@ async def mark_hard(session: AsyncSession, *, owner_id: int, addresses: Collecti
 
 _LATEST = text(
     """
-SELECT w.address, (
-    SELECT max(d.delivery_id) FROM lists l
-    JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id AND lower(s.email_address) = w.address
-    JOIN enrollments e ON e.owner_id = s.owner_id AND e.subscriber_id = s.subscriber_id
-    JOIN deliveries d ON d.owner_id = e.owner_id AND d.enrollment_id = e.enrollment_id
-    WHERE d.kind = 'mail' AND d.attempts > 0
-) AS delivery_id
-FROM (SELECT DISTINCT lower(a) AS address FROM unnest(CAST(:addresses AS text[])) AS a) w
+SELECT w.address, d.delivery_id
+FROM (SELECT DISTINCT lower(a) AS address FROM unnest(CAST(:addresses AS text[])) AS a) w CROSS JOIN LATERAL (
+    SELECT delivery_id FROM deliveries WHERE kind = 'mail' AND recipient = w.address ORDER BY delivery_id DESC LIMIT 1
+) AS d
 """
 )
 
 
 async def latest_mails(session: AsyncSession, addresses: Collection[str]) -> dict[str, int]:
-    """The last mail of a journey to each address, in lower case, of whichever account; by the index of each list."""
+    """The last mail of a journey that was handed over for each address, in lower case, of whichever account.
+
+    One index entry an address, however many mails, lists and accounts there are.
+    """
     if not addresses:
         return {}
     rows = await session.execute(_LATEST, {"addresses": sorted(addresses)})
-    return {row.address: row.delivery_id for row in rows if row.delivery_id is not None}
+    return {row.address: row.delivery_id for row in rows}
