@@ -102,8 +102,7 @@ class Play:
 
     async def _leave_by_provider(self, person: Person, mail: Mail, chance: random.Random) -> None:
         await self._returns.tell([{"type": "unsubscribe", "message_id": mail.name}] * chance.randint(1, 2))
-        self._counts.happened("UnsubscribeCount", mail)
-        person.has_left = True
+        self._left(person, mail)
 
     def _left(self, person: Person, mail: Mail) -> None:
         if not person.has_left:  # whoever has left cannot leave again

@@ -195,6 +195,18 @@ async def test_three_soft_bounces_in_a_row_make_a_hard_one(post: Post, address: 
     assert [source for _, source in await post.suppressed(address)] == ["Hard Bounced"]
 
 
+async def test_an_operator_who_takes_the_mark_off_ends_the_row(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    for _ in range(2):
+        await post.outcome(bounce(mail, address, status="5.2.2", diagnostic="smtp; 552 5.2.2 mailbox full"))
+        mail = await post.again(subscriber_id)
+    await post.audience.update(subscriber_id, BounceType="Not Bounced")
+
+    await post.outcome(bounce(mail, address, status="5.2.2", diagnostic="smtp; 552 5.2.2 mailbox full"))
+
+    assert (await post.state(subscriber_id))[0] == "Soft"
+
+
 async def test_what_is_opened_ends_the_row_and_what_is_blocked_is_not_in_it(post: Post, address: str) -> None:
     subscriber_id, mail = await post.mail(address)
     for turn in range(4):
@@ -220,7 +232,7 @@ async def test_a_hard_bounce_after_a_soft_one_of_the_same_mail_counts_once_and_i
     subscriber_id, mail = await post.mail(address)
 
     await post.outcome(bounce(mail, address, status="4.4.1", diagnostic="smtp; 451 busy"))
-    assert await post.outcome(bounce(mail, address)) == "repeated"
+    assert [await post.outcome(bounce(mail, address)) for _ in range(2)] == ["recorded", "repeated"]
 
     assert await post.state(subscriber_id) == ("Hard", "Subscribed")
     assert (await post.numbers())[1] == 1
@@ -525,7 +537,7 @@ async def test_a_pending_subscribers_confirmation_may_bounce_as_well(post: Post,
     assert await post.state(subscriber_id) == ("Hard", "Opt-In Pending")
 
 
-async def test_bounces_of_a_deleted_subscriber_are_counted(post: Post, address: str) -> None:
+async def test_what_comes_back_of_a_deleted_subscribers_mail_counts_and_suppresses(post: Post, address: str) -> None:
     subscriber_id, mail = await post.mail(address)
     await post.api.ok(
         "subscribers.delete", SubscriberListID=post.audience.list_id, Subscribers=[subscriber_id], Suppressed=False
@@ -534,6 +546,120 @@ async def test_bounces_of_a_deleted_subscriber_are_counted(post: Post, address: 
     assert await post.outcome(bounce(mail, address)) == "recorded"
     assert await post.outcome(complaint(mail, address)) == "recorded"
     assert await post.numbers() == (1, 1, 1, 0)
+    assert await post.suppressed(address) == [("AccountWide", "Hard Bounced"), ("SystemWide", "SPAM complaint")]
+
+
+@pytest.mark.parametrize("kind", ["complaint", "unsubscribe"])
+async def test_a_repeated_report_takes_nobody_off_who_came_back(
+    post: Post, admin: Client, address: str, kind: str
+) -> None:
+    subscriber_id, mail = await post.mail(address)
+    event = {"type": kind, "x_message_id": mail["X-MessageID"]}
+    first = await post.outcomes(event)
+    if kind == "complaint":
+        await admin.ok("suppression.delete", EmailAddress=address)
+    await post.audience.subscribe(address)
+
+    again = await post.outcomes(event, event)
+
+    assert (first, again) == (["recorded"], ["repeated", "repeated"])
+    assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
+    assert await post.suppressed(address) == []
+
+
+async def test_a_repeated_bounce_marks_nobody_whom_an_operator_has_cleared(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    await post.outcome(bounce(mail, address))
+    await post.audience.update(subscriber_id, BounceType="Not Bounced")
+    await post.api.ok("suppression.delete", EmailAddress=address)
+
+    assert await post.outcome(bounce(mail, address)) == "repeated"
+
+    assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
+    assert await post.suppressed(address) == []
+
+
+async def test_a_repeated_complaint_about_a_confirmation_takes_nobody_off(
+    post: Post, admin: Client, address: str
+) -> None:
+    await post.api.ok("list.update", SubscriberListID=post.audience.list_id, OptInMode="Double")
+    subscriber_id = await post.audience.subscribe(address)
+    await post.work.run()
+    event = {"type": "complaint", "x_message_id": sent(post.sink.messages[-1])["X-MessageID"]}
+    first = await post.outcomes(event)
+    await admin.ok("suppression.delete", EmailAddress=address)
+    await post.audience.subscribe(address)
+
+    again = await post.outcomes(event)
+
+    assert (first, again) == (["recorded"], ["repeated"])
+    assert await post.state(subscriber_id) == ("Not Bounced", "Opt-In Pending")
+
+
+async def test_who_has_left_does_not_leave_by_another_mail(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    other = await post.again(subscriber_id)
+    gone_id, of_gone = await post.mail(f"gone-{address}")
+    await post.api.ok("subscribers.delete", SubscriberListID=post.audience.list_id, Subscribers=[gone_id])
+    told = [{"type": "unsubscribe", "x_message_id": each["X-MessageID"]} for each in (mail, other, of_gone)]
+
+    at_once = await post.outcomes(*told[:2])
+    later = await post.outcomes(*told[1:])
+
+    assert at_once + later == ["recorded", *["repeated"] * 3]
+    assert (await post.state(subscriber_id))[1] == "Unsubscribed"
+    assert (await post.numbers())[3] == 1
+
+
+async def test_a_bounce_of_a_mail_to_an_old_address_says_nothing_of_the_new_one(post: Post, address: str) -> None:
+    old, new = address, f"new-{address}"
+    subscriber_id, mail = await post.mail(old)
+    mails = [mail, *[await post.again(subscriber_id) for _ in range(3)]]
+    other = Audience(post.api, int((await post.api.ok("list.create", SubscriberListName="Other"))["ListID"]))
+    on_other = await other.subscribe(old.upper())
+    await post.audience.update(subscriber_id, EmailAddress=new)
+
+    for each in mails[1:]:
+        assert await post.outcome(bounce(each, old, status="5.2.2", diagnostic="smtp; 552 full")) == "recorded"
+    assert await post.outcome(bounce(mail, old)) == "recorded"
+
+    assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
+    assert await post.suppressed(new) == []
+    assert await post.suppressed(old) == [("AccountWide", "Hard Bounced")]
+    assert (await other.view(on_other))["BounceType"] == "Hard"
+    assert (await post.numbers())[1] == 4
+
+
+async def test_a_complaint_about_a_mail_to_an_old_address_suppresses_that(post: Post, address: str) -> None:
+    new = f"new-{address}"
+    subscriber_id, mail = await post.mail(address)
+    await post.audience.update(subscriber_id, EmailAddress=new)
+
+    assert await post.outcome(complaint(mail, address)) == "recorded"
+
+    assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
+    assert await post.suppressed(new) == []
+    assert await post.suppressed(address) == [("SystemWide", "SPAM complaint")]
+    assert await post.numbers() == (1, 0, 1, 0)
+
+
+async def test_who_leaves_by_a_mail_to_an_old_address_leaves(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    await post.audience.update(subscriber_id, EmailAddress=f"new-{address}")
+
+    assert await post.outcomes({"type": "unsubscribe", "x_message_id": mail["X-MessageID"]}) == ["recorded"]
+
+    assert (await post.state(subscriber_id))[1] == "Unsubscribed"
+
+
+async def test_a_mail_that_was_sent_before_addresses_were_kept_is_about_todays(post: Post, address: str) -> None:
+    subscriber_id, mail = await post.mail(address)
+    await post.work.change("UPDATE deliveries SET recipient = NULL WHERE subscriber_id = :id", id=subscriber_id)
+
+    assert await post.outcome(bounce(mail, address)) == "recorded"
+
+    assert (await post.state(subscriber_id))[0] == "Hard"
+    assert await post.suppressed(address) == [("AccountWide", "Hard Bounced")]
 
 
 async def test_an_address_alone_means_the_last_mail_that_went_to_it(post: Post, make: Maker, address: str) -> None:
@@ -553,6 +679,7 @@ async def test_an_address_alone_means_the_last_mail_that_went_to_it(post: Post, 
         id=subscriber_id,
     )
     assert [(row.place, row.activity) for row in bounced] == [(1, 0), (2, 64), (3, 0)]
+    assert await post.state(subscriber_id) == ("Not Bounced", "Subscribed")
 
 
 async def test_the_last_mail_to_an_address_is_one_index_entry(post: Post, address: str) -> None:

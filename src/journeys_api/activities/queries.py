@@ -58,7 +58,8 @@ _LOCK = text(
 SELECT d.delivery_id, d.owner_id, d.journey_id, d.action_id, d.list_id, d.subscriber_id, d.email_id, d.activity,
        s.email_address, coalesce(d.domain, lower(split_part(s.email_address, '@', 2)), '') AS domain
 FROM deliveries d LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
-WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.owner_id = ANY(CAST(:owners AS bigint[])) AND d.kind = 'mail'
+WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.owner_id = ANY(CAST(:owners AS bigint[]))
+  AND d.kind IN ('mail', 'confirmation')
 ORDER BY d.delivery_id FOR UPDATE OF d
 """
 )
@@ -72,6 +73,29 @@ async def lock_messages(session: AsyncSession, wanted: Collection[tuple[int, int
     rows = await session.execute(_LOCK, {"owners": sorted(owners), "ids": sorted(ids)})
     found = {(row.owner_id, row.delivery_id): row for row in rows}
     return {place: found[place] for place in set(wanted) if place in found}
+
+
+_HARD = text(
+    """
+SELECT w.owner_id, w.delivery_id
+FROM unnest(CAST(:owners AS bigint[]), CAST(:ids AS bigint[])) AS w(owner_id, delivery_id)
+WHERE EXISTS (
+    SELECT FROM message_activities a WHERE a.owner_id = w.owner_id AND a.delivery_id = w.delivery_id
+    AND a.occurred_at >= :since AND a.kind = 'bounced' AND a.detail ->> 'type' = 'hard'
+)
+"""
+)
+
+
+async def hard_bounced(
+    session: AsyncSession, messages: Collection[tuple[int, int]], *, since: datetime
+) -> set[tuple[int, int]]:
+    """Those of the messages, by (owner, delivery), that a hard bounce since then is in the ledger of."""
+    if not messages:
+        return set()
+    places = sorted(messages)
+    given = {"owners": [owner for owner, _ in places], "ids": [each for _, each in places], "since": since}
+    return {(row.owner_id, row.delivery_id) for row in await session.execute(_HARD, given)}
 
 
 async def write_activity(session: AsyncSession, changes: Mapping[int, int]) -> None:

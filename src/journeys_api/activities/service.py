@@ -86,8 +86,27 @@ async def has_happened(session: AsyncSession, fact: Fact) -> bool:
 
     The message is locked until the transaction ends.
     """
-    messages = await queries.lock_messages(session, [(fact.owner_id, fact.delivery_id)])
-    return any(message.activity & fact.kind.bit for message in messages.values())
+    place = (fact.owner_id, fact.delivery_id)
+    return bool((await happened(session, [place])).get(place, 0) & fact.kind.bit)
+
+
+async def happened(session: AsyncSession, messages: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """What counts already of messages, by (owner, delivery), as sums of `Activity` bits; without those that are not
+    there. They are locked until the transaction ends.
+    """
+    found = await queries.lock_messages(session, messages)
+    return {place: message.activity for place, message in found.items()}
+
+
+async def hard_bounced(
+    session: AsyncSession, messages: Collection[tuple[int, int]], *, since: datetime
+) -> set[tuple[int, int]]:
+    """Those of locked messages that bounced hard before, which what counts does not tell from a soft bounce.
+
+    Args:
+        since: none of the messages is older.
+    """
+    return await queries.hard_bounced(session, messages, since=since)
 
 
 class _Batch:

@@ -12,17 +12,15 @@ SOFT_MAKE_HARD = 3
 
 _MAILS = text(
     """
-SELECT d.delivery_id, d.owner_id, d.list_id, d.subscriber_id, d.kind, d.created_at, s.email_address, a.parameters
-FROM deliveries d
-LEFT JOIN subscribers s ON s.owner_id = d.owner_id AND s.subscriber_id = d.subscriber_id
-LEFT JOIN journey_actions a ON a.action_id = d.action_id AND a.owner_id = d.owner_id
+SELECT d.delivery_id, d.owner_id, d.list_id, d.subscriber_id, d.created_at, d.recipient, a.parameters
+FROM deliveries d LEFT JOIN journey_actions a ON a.action_id = d.action_id AND a.owner_id = d.owner_id
 WHERE d.delivery_id = ANY(CAST(:ids AS bigint[])) AND d.kind IN ('mail', 'confirmation') AND d.attempts > 0
 """
 )
 
 
 async def mails(session: AsyncSession, ids: Collection[int]) -> dict[int, Row[Any]]:
-    """Mails that were tried, by delivery, with their action's parameters; address None: the subscriber is gone."""
+    """Mails that were tried, by delivery, with their action's parameters."""
     if not ids:
         return {}
     rows = await session.execute(_MAILS, {"ids": sorted(ids)})
@@ -32,13 +30,11 @@ async def mails(session: AsyncSession, ids: Collection[int]) -> dict[int, Row[An
 _LOCK_PEOPLE = text(
     f"""
 WITH wanted AS (
-    SELECT owner_id, subscriber_id, bool_or(is_hard) AS is_hard
-    FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:hard AS boolean[]))
-        AS w(owner_id, subscriber_id, is_hard)
-    GROUP BY 1, 2
+    SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:recipients AS text[]),
+                         CAST(:hard AS boolean[])) AS w(owner_id, subscriber_id, recipient, is_hard)
 ), addresses AS MATERIALIZED (
-    SELECT DISTINCT w.owner_id, lower(p.email_address) AS address
-    FROM wanted w JOIN subscribers p USING (owner_id, subscriber_id)
+    SELECT DISTINCT w.owner_id, coalesce(w.recipient, lower(p.email_address)) AS address
+    FROM wanted w LEFT JOIN subscribers p USING (owner_id, subscriber_id)
     WHERE w.is_hard OR p.soft_bounce_count + 1 >= {SOFT_MAKE_HARD}
 ), everybody AS (
     SELECT owner_id, subscriber_id FROM wanted
@@ -50,33 +46,42 @@ WITH wanted AS (
         WHERE s.owner_id = l.owner_id AND s.list_id = l.list_id AND lower(s.email_address) = a.address LIMIT 1
     ) AS s
 )
-SELECT FROM subscribers s JOIN everybody USING (owner_id, subscriber_id) ORDER BY s.subscriber_id FOR UPDATE OF s
+SELECT s.owner_id, s.subscriber_id, lower(s.email_address) AS address, s.status = 'Unsubscribed' AS has_left
+FROM subscribers s JOIN everybody USING (owner_id, subscriber_id) ORDER BY s.subscriber_id FOR UPDATE OF s
 """  # noqa: S608 (a number of ours)
 )
 
 
-async def lock_people(session: AsyncSession, wanted: Sequence[tuple[Row[Any], bool]]) -> None:
+async def lock_people(
+    session: AsyncSession, wanted: Sequence[tuple[Row[Any], bool]]
+) -> dict[tuple[int, int], Row[Any]]:
     """Lock the subscribers of mails until the transaction ends, in one order: also those of other lists whom a hard
     bounce will mark, since another mail to the same address may come back at the same moment.
 
     Args:
         wanted: mails, each with whether it bounced hard.
+
+    Returns:
+        `address`, in lower case, and `has_left` by (owner, subscriber); nothing of those who are gone.
     """
-    await session.execute(
+    rows = await session.execute(
         _LOCK_PEOPLE,
         {
             "owners": [row.owner_id for row, _ in wanted],
             "people": [row.subscriber_id for row, _ in wanted],
+            "recipients": [row.recipient for row, _ in wanted],
             "hard": [is_hard for _, is_hard in wanted],
         },
     )
+    return {(row.owner_id, row.subscriber_id): row for row in rows}
 
 
 _COUNT_SOFT = text(
     f"""
 WITH counted AS (
     SELECT s.owner_id, s.subscriber_id, w.times
-        + CASE WHEN t.touched_at > s.soft_bounced_at THEN 0 ELSE s.soft_bounce_count END AS soft_count
+        + CASE WHEN t.touched_at > s.soft_bounced_at OR s.bounce_type = 'Not Bounced' THEN 0
+          ELSE s.soft_bounce_count END AS soft_count
     FROM unnest(CAST(:owners AS bigint[]), CAST(:people AS bigint[]), CAST(:times AS bigint[]))
         AS w(owner_id, subscriber_id, times)
     JOIN subscribers s USING (owner_id, subscriber_id)
@@ -93,7 +98,7 @@ RETURNING s.owner_id, s.email_address, s.bounce_type
 async def count_soft(session: AsyncSession, times: Mapping[tuple[int, int], int], *, now: datetime) -> list[Row[Any]]:
     """Count soft bounces of locked (owner, subscriber)s; owner and address of those who are hard bounced now.
 
-    What was opened or clicked since the last one ends the row.
+    What was opened or clicked since the last one ends the row; so does an operator who takes the mark off.
     """
     if not times:
         return []
