@@ -24,6 +24,19 @@ async def status(sent: Sent) -> str:
     return str((await sent.audience.view(sent.subscriber_id))["SubscriptionStatus"])
 
 
+async def delete(sent: Sent) -> None:
+    await sent.api.ok("subscribers.delete", SubscriberListID=sent.audience.list_id, Subscribers=[sent.subscriber_id])
+
+
+async def suppressed(sent: Sent, *more: str) -> dict[str, list[tuple[int, int, str]]]:
+    """Owner, list and source of what suppresses the mail's address, and others."""
+    found: dict[str, list[tuple[int, int, str]]] = {}
+    for address in (sent.address, *more):
+        rows = await sent.work.rows("SELECT * FROM suppressions WHERE email_address = :address", address=address)
+        found[address] = [(row.owner_id, row.list_id, row.source) for row in rows]
+    return found
+
+
 async def test_looking_never_unsubscribes(sent: Sent) -> None:
     for _ in range(20):
         for method in ("GET", "HEAD"):
@@ -245,6 +258,50 @@ async def test_what_is_gone_is_not_sent_on_and_what_cannot_be_read_is_no_mail_th
     gone = await post(sent, "forward", "To=friend@example.com&Act=forward")
 
     assert (unreadable.status_code, gone.status_code) == (500, 404)
+
+
+async def test_a_mail_of_nobody_any_more_is_not_offered_to_be_sent_on(sent: Sent) -> None:
+    await delete(sent)
+
+    answers = [await sent.follow("forward"), await post(sent, "forward", "To=friend@example.com&Act=forward")]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("link", "act", "source", "counted"),
+    [
+        ("never", "suppress", "Unsubscribe", {}),
+        ("abuse", "report_abuse", "SPAM complaint", {"SpamComplaintCount": 1}),
+    ],
+)
+async def test_who_is_deleted_may_still_ask_for_no_mail(
+    sent: Sent, link: str, act: str, source: str, counted: dict[str, int]
+) -> None:
+    await delete(sent)
+
+    pages = [await sent.follow(link), *[await post(sent, link, f"Act={act}") for _ in range(2)]]
+
+    assert [page.status_code for page in pages] == [200] * 3
+    assert await suppressed(sent) == {sent.address: [(0, 0, source)]}
+    assert await sent.numbers() == counted
+
+
+async def test_who_wants_no_mail_gets_none_at_the_address_of_today_either(sent: Sent) -> None:
+    new = f"new-{sent.address}"
+    await sent.audience.update(sent.subscriber_id, EmailAddress=new)
+
+    await post(sent, "never", "Act=suppress")
+
+    assert await status(sent) == "Unsubscribed"
+    assert await suppressed(sent, new) == {each: [(0, 0, "Unsubscribe")] for each in (sent.address, new)}
+
+
+async def test_who_is_deleted_and_of_unknown_address_is_not_told_that_it_is_done(sent: Sent) -> None:
+    await delete(sent)
+    await sent.work.change("UPDATE deliveries SET recipient = NULL WHERE subscriber_id = :id", id=sent.subscriber_id)
+
+    assert (await post(sent, "never", "Act=suppress")).status_code == 404
 
 
 async def test_nothing_is_sent_on_to_who_does_not_want_it(sent: Sent) -> None:

@@ -113,12 +113,23 @@ async def unsubscribe_by_link(
 
 
 async def suppress_by_link(
-    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    list_id: int,
+    subscriber_id: int,
+    recipient: str | None,
+    ip_address: str,
+    now: datetime,
 ) -> SubscriberList:
-    """As `unsubscribe_by_link`, and nobody on this server writes to the address any more.
+    """As `unsubscribe_by_link`, and nobody on this server writes to the person any more.
+
+    Args:
+        recipient: the address that the mail went to, which is suppressed beside the one of today; of somebody who is
+            gone from the list it is all there is. None: not known.
 
     Raises:
-        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+        ListNotFound, SubscriberNotFound: the person is not on the list any more, and the address is not known.
 
     Source: AC 7.5, `Link:Suppression`.
     """
@@ -127,6 +138,7 @@ async def suppress_by_link(
         owner_id=owner_id,
         list_id=list_id,
         subscriber_id=subscriber_id,
+        recipient=recipient,
         source=SuppressionSource.UNSUBSCRIBE,
         ip_address=ip_address,
         now=now,
@@ -134,12 +146,19 @@ async def suppress_by_link(
 
 
 async def complain_by_link(
-    session: AsyncSession, *, owner_id: int, list_id: int, subscriber_id: int, ip_address: str, now: datetime
+    session: AsyncSession,
+    *,
+    owner_id: int,
+    list_id: int,
+    subscriber_id: int,
+    recipient: str | None,
+    ip_address: str,
+    now: datetime,
 ) -> SubscriberList:
     """As `suppress_by_link`, for somebody who says that a mail was spam.
 
     Raises:
-        ListNotFound, SubscriberNotFound: the person is not on the list any more.
+        As `suppress_by_link`.
 
     Source: AC 7.1, 7.5: a complaint unsubscribes and suppresses for the whole system.
     """
@@ -148,6 +167,7 @@ async def complain_by_link(
         owner_id=owner_id,
         list_id=list_id,
         subscriber_id=subscriber_id,
+        recipient=recipient,
         source=SuppressionSource.SPAM_COMPLAINT,
         ip_address=ip_address,
         now=now,
@@ -160,16 +180,30 @@ async def _leave_for_good(
     owner_id: int,
     list_id: int,
     subscriber_id: int,
+    recipient: str | None,
     source: SuppressionSource,
     ip_address: str,
     now: datetime,
 ) -> SubscriberList:
-    found, subscriber = await _locked(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
+    found = await lists.get_list(session, owner_id=owner_id, list_id=list_id)
+    subscriber = await find_subscriber(
+        session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id, for_update=True
+    )
+    known = (recipient, subscriber.email_address if subscriber is not None else None)
+    addresses = {address for address in known if address is not None}
+    if not addresses:
+        raise SubscriberNotFound
     # before leaving: the list's own settings may suppress the address as well, and the first reason stays
     await suppressions.suppress(
-        session, scope=SYSTEM_WIDE, addresses=[subscriber.email_address], source=source, reason=source.value, now=now
+        session,
+        scope=SYSTEM_WIDE,
+        addresses=addresses,
+        source=source,
+        reason=source.value,
+        now=now,
     )
-    await _leave(session, found, subscriber, ip_address=ip_address, now=now)
+    if subscriber is not None:
+        await _leave(session, found, subscriber, ip_address=ip_address, now=now)
     return found
 
 

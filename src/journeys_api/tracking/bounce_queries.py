@@ -27,6 +27,15 @@ async def mails(session: AsyncSession, ids: Collection[int]) -> dict[int, Row[An
     return {row.delivery_id: row for row in rows}
 
 
+async def recipient_of(session: AsyncSession, *, owner_id: int, delivery_id: int | None) -> str | None:
+    """The address that an account's mail went to, in lower case; None: there is no such mail, or it is not known."""
+    found = await session.scalar(
+        text("SELECT recipient FROM deliveries WHERE delivery_id = :id AND owner_id = :owner"),
+        {"id": delivery_id, "owner": owner_id},
+    )
+    return None if found is None else str(found)
+
+
 _LOCK_PEOPLE = text(
     f"""
 WITH wanted AS (

@@ -3,8 +3,9 @@ to strangers.
 """
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import trigger_events
@@ -26,6 +27,23 @@ class MailGone(Exception):
     """The mail or its recipient is not there any more."""
 
 
+async def mail_to_forward(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Row[Any]:
+    """A mail that can be sent on, as `find_mail` answers it.
+
+    Raises:
+        MailGone: nobody can be sent it.
+    """
+    mail = await find_mail(session, owner_id=owner_id, delivery_id=delivery_id)
+    if mail is None or mail.email_id is None:
+        raise MailGone
+    recipient = await find_subscriber(
+        session, owner_id=owner_id, list_id=mail.list_id, subscriber_id=mail.subscriber_id
+    )
+    if recipient is None:
+        raise MailGone
+    return mail
+
+
 async def forward(session: AsyncSession, *, owner_id: int, delivery_id: int, to: str, now: datetime) -> None:
     """Owe a friend the mail, and record that it was forwarded.
 
@@ -37,14 +55,7 @@ async def forward(session: AsyncSession, *, owner_id: int, delivery_id: int, to:
         address = ascii_address(to, "To")
     except InvalidMail:
         raise ForwardRefused("This is not an address that mail can be sent to.") from None
-    mail = await find_mail(session, owner_id=owner_id, delivery_id=delivery_id)
-    if mail is None or mail.email_id is None:
-        raise MailGone
-    recipient = await find_subscriber(
-        session, owner_id=owner_id, list_id=mail.list_id, subscriber_id=mail.subscriber_id
-    )
-    if recipient is None:
-        raise MailGone
+    mail = await mail_to_forward(session, owner_id=owner_id, delivery_id=delivery_id)
     fact = Fact(owner_id, delivery_id, ActivityKind.FORWARDED, now)
     # locks the message: two at once count each other
     await has_happened(session, fact)

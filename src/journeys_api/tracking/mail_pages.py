@@ -6,12 +6,12 @@ from fastapi.responses import HTMLResponse, Response
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
-from journeys_api.delivery.mail_views import MailViews, ViewUnavailable, find_mail
+from journeys_api.delivery.mail_views import MailViews, ViewUnavailable
 from journeys_api.failures import tried_again
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.link_tokens import Kind, read
 from journeys_api.models import ActivityKind
-from journeys_api.tracking.forwarding import ForwardRefused, MailGone, forward
+from journeys_api.tracking.forwarding import ForwardRefused, MailGone, forward, mail_to_forward
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.tracking.html_pages import answer, button, nothing, try_again
 from journeys_api.tracking.pages import meant_by
@@ -82,9 +82,12 @@ def add_mail_pages(
         owner_id, delivery_id = message
         meant = await meant_by(request, seconds=body_seconds) if request.method == "POST" else {}
         if meant.get("act") != _ACT:
-            async with sessions() as session:
-                mail = await find_mail(session, owner_id=owner_id, delivery_id=delivery_id)
-            return nothing() if mail is None else _question("To whom shall it go?")
+            try:
+                async with sessions() as session:
+                    await mail_to_forward(session, owner_id=owner_id, delivery_id=delivery_id)
+            except MailGone:
+                return nothing()
+            return _question("To whom shall it go?")
         quota = rate_limits.hit_address(request.client.host if request.client else "")
         if not quota.allowed:
             page = answer("Too many requests", "Wait a minute and try again.", status=429)

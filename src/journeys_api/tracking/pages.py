@@ -28,6 +28,7 @@ from journeys_api.models import ActivityKind, SubscriberList, SubscriptionStatus
 from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
 from journeys_api.subscribers.service import find_subscriber
+from journeys_api.tracking.bounce_queries import recipient_of
 from journeys_api.tracking.html_pages import answer, button, nothing, onward
 from journeys_api.tracking.visitors import visitor_of
 
@@ -54,6 +55,8 @@ class Deed:
     """The list's setting that names a page of the owner's to go on to."""
     fact: ActivityKind | None = None
     """What it counts as in the statistics of the message."""
+    is_for_good: bool = False
+    """Whether it is about the address that the message went to as well, and so also for who is gone from the list."""
 
 
 DEEDS = {
@@ -93,6 +96,7 @@ DEEDS = {
         "Neither {list} nor anybody else here will write to you any more.",
         "UnsubscriptionConfirmedPageURL",
         ActivityKind.UNSUBSCRIBED,
+        is_for_good=True,
     ),
     Kind.REPORT_ABUSE: Deed(
         confirmations.complain_by_link,
@@ -102,6 +106,7 @@ DEEDS = {
         "Thank you for telling us",
         "Your complaint about {list} is recorded, and you will get no more mail.",
         fact=ActivityKind.SPAM_COMPLAINT,
+        is_for_good=True,
     ),
 }
 _BY_LETTER = {kind.value: kind for kind in DEEDS}
@@ -121,6 +126,7 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
         if kind is None or numbers is None or len(numbers) < 3:
             return nothing()
         owner_id, list_id, subscriber_id = numbers[:3]
+        delivery_id = numbers[3] if len(numbers) == 4 else None
         deed = DEEDS[kind]
         meant = await meant_by(request, seconds=body_seconds) if request.method == "POST" else {}
         is_one_click = kind is Kind.UNSUBSCRIBE and _is_one_click(meant)
@@ -136,9 +142,12 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
 
         async def act() -> SubscriberList:
             async with sessions.begin() as session:
-                if deed.fact is not None and len(numbers) == 4:
-                    fact = Fact(owner_id, numbers[3], deed.fact, now, detail=_detail(request, is_one_click))
+                if deed.fact is not None and delivery_id is not None:
+                    fact = Fact(owner_id, delivery_id, deed.fact, now, detail=_detail(request, is_one_click))
                     await _record_once(session, fact, list_id=list_id, subscriber_id=subscriber_id, now=now)
+                about: dict[str, str | None] = {}
+                if deed.is_for_good:
+                    about["recipient"] = await recipient_of(session, owner_id=owner_id, delivery_id=delivery_id)
                 return await deed.act(
                     session,
                     owner_id=owner_id,
@@ -146,6 +155,7 @@ def add_pages(pages: FastAPI, *, sessions: Sessions, clock: Clock, key: bytes, b
                     subscriber_id=subscriber_id,
                     ip_address=address,
                     now=now,
+                    **about,
                 )
 
         try:
