@@ -20,6 +20,7 @@ from journeys_api.app import Application
 from journeys_api.clock import SetClock
 from journeys_api.settings import Settings
 from journeys_api.tracking.bounce_queries import _LATEST
+from journeys_api.tracking.inbound import AT_ONCE
 from journeys_api.tracking.message_ids import name_of
 from journeys_api.work import Worker
 from tests.conftest import ADMIN_KEY, SECRET_KEY, Client, Maker
@@ -455,6 +456,17 @@ async def test_the_same_at_once_is_one(post: Post, address: str) -> None:
 
     assert sorted(outcome for each in answers for outcome in each).count("recorded") == 1
     assert (await post.state(subscriber_id))[0] == "Soft"
+    assert (await post.numbers())[1] == 1
+
+
+async def test_what_many_events_came_to_is_told_in_their_order(post: Post, address: str) -> None:
+    _, mail = await post.mail(address)
+    event = {"type": "bounce", "message_id": mail["Message-ID"], "severity": "hard"}
+    unknown = {"type": "bounce", "email": "nobody-of-ours@example.com"}
+
+    outcomes = await post.outcomes(*[unknown, *[event] * (2 * AT_ONCE), unknown])
+
+    assert outcomes == ["unknown", "recorded", *["repeated"] * (2 * AT_ONCE - 1), "unknown"]
     assert (await post.numbers())[1] == 1
 
 

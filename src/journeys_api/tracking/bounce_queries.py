@@ -99,13 +99,13 @@ WITH counted AS (
 UPDATE subscribers s SET soft_bounce_count = c.soft_count, soft_bounced_at = :now, updated_at = :now,
     bounce_type = CASE WHEN s.bounce_type = 'Hard' OR c.soft_count >= {SOFT_MAKE_HARD} THEN 'Hard' ELSE 'Soft' END
 FROM counted c WHERE s.owner_id = c.owner_id AND s.subscriber_id = c.subscriber_id
-RETURNING s.owner_id, s.email_address, s.bounce_type
+RETURNING s.owner_id, lower(s.email_address) AS address, s.bounce_type
 """  # noqa: S608 (a number of ours)
 )
 
 
 async def count_soft(session: AsyncSession, times: Mapping[tuple[int, int], int], *, now: datetime) -> list[Row[Any]]:
-    """Count soft bounces of locked (owner, subscriber)s; owner and address of those who are hard bounced now.
+    """Count soft bounces of locked (owner, subscriber)s; account and lower-case address of who is hard bounced now.
 
     What was opened or clicked since the last one ends the row; so does an operator who takes the mark off.
     """
@@ -124,20 +124,30 @@ async def count_soft(session: AsyncSession, times: Mapping[tuple[int, int], int]
     return [row for row in rows if row.bounce_type == "Hard"]
 
 
-async def mark_hard(session: AsyncSession, *, owner_id: int, addresses: Collection[str], now: datetime) -> None:
-    """Mark addresses as hard bounced on every list of an account, by the index of each list."""
-    await session.execute(
-        text(
-            "WITH hit AS MATERIALIZED (SELECT s.subscriber_id FROM lists l "
-            "JOIN (SELECT DISTINCT lower(a) AS address FROM unnest(CAST(:addresses AS text[])) AS a) w ON true "
-            "JOIN subscribers s ON s.owner_id = l.owner_id AND s.list_id = l.list_id "
-            "AND lower(s.email_address) = w.address "
-            "WHERE l.owner_id = :owner AND s.bounce_type <> 'Hard' ORDER BY s.subscriber_id FOR UPDATE OF s) "
-            "UPDATE subscribers s SET bounce_type = 'Hard', updated_at = :now "
-            "FROM hit WHERE s.owner_id = :owner AND s.subscriber_id = hit.subscriber_id"
-        ),
-        {"owner": owner_id, "addresses": sorted(addresses), "now": now},
-    )
+_MARK_HARD = text(
+    """
+WITH hit AS MATERIALIZED (
+    SELECT s.owner_id, s.subscriber_id
+    FROM unnest(CAST(:owners AS bigint[]), CAST(:addresses AS text[])) AS w(owner_id, address)
+    JOIN lists l USING (owner_id)
+    -- as above: one look-up a list
+    CROSS JOIN LATERAL (
+        SELECT owner_id, subscriber_id FROM subscribers s
+        WHERE s.owner_id = l.owner_id AND s.list_id = l.list_id AND lower(s.email_address) = w.address LIMIT 1
+    ) AS s
+)
+UPDATE subscribers s SET bounce_type = 'Hard', updated_at = :now
+FROM hit WHERE s.owner_id = hit.owner_id AND s.subscriber_id = hit.subscriber_id AND s.bounce_type <> 'Hard'
+"""
+)
+
+
+async def mark_hard(session: AsyncSession, hard: Mapping[int, Collection[str]], *, now: datetime) -> None:
+    """Mark addresses in lower case, by account, as hard bounced on every list of it, by the index of each list."""
+    pairs = [(owner_id, address) for owner_id, addresses in hard.items() for address in addresses]
+    if pairs:
+        owners, addresses = zip(*pairs, strict=True)
+        await session.execute(_MARK_HARD, {"owners": list(owners), "addresses": list(addresses), "now": now})
 
 
 _LATEST = text(

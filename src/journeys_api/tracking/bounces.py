@@ -207,9 +207,9 @@ async def _bounce(session: AsyncSession, came: Sequence[tuple[Return, _Mail]], n
         elif each.kind is ReturnKind.HARD and mail.address is not None:
             hard[mail.row.owner_id].add(mail.address)
     for person in await queries.count_soft(session, soft, now=now):
-        hard[person.owner_id].add(person.email_address)
+        hard[person.owner_id].add(person.address)
+    await queries.mark_hard(session, hard, now=now)
     for owner_id, addresses in sorted(hard.items()):
-        await queries.mark_hard(session, owner_id=owner_id, addresses=addresses, now=now)
         await suppressions.suppress(
             session,
             scope=(owner_id, 0),

@@ -11,6 +11,7 @@ import hmac
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -40,6 +41,8 @@ MOST_MAIL = 64 * 1024 * 1024
 """How long a mail may be; all but its start is passed over."""
 MOST_FORM = 8 * 1024 * 1024
 MOST_EVENTS_BODY = 1024 * 1024
+AT_ONCE = 50
+"""What is recorded in one transaction."""
 WAITING_SECONDS = 1.0
 """How long a mail waits for a thread that reads it."""
 UNPARSEABLE = "unparseable"
@@ -186,11 +189,19 @@ class Inbound:
         return {"Outcomes": outcomes}
 
     async def _record(self, came: Sequence[Return]) -> list[Verdict]:
-        async def record() -> list[Verdict]:
-            async with self._sessions.begin() as session:
-                return await record_returns(session, came, now=self._clock.now())
+        """Record a few at a time: a hard bounce looks at every list of its account. What is told again after a failure
+        goes on where it ended, since what was recorded is not done again.
+        """
 
-        return await tried_again(record, event="returns_retried")
+        async def record(few: Sequence[Return]) -> list[Verdict]:
+            async with self._sessions.begin() as session:
+                return await record_returns(session, few, now=self._clock.now())
+
+        return [
+            verdict
+            for start in range(0, len(came), AT_ONCE)
+            for verdict in await tried_again(partial(record, came[start : start + AT_ONCE]), event="returns_retried")
+        ]
 
     def _count(self, door: str, outcomes: Iterable[str]) -> None:
         for outcome, count in Counter(map(str, outcomes)).items():
