@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from journeys_api.journeys import insiders
+from journeys_api.models import SHARDS
 from tests.conftest import Client
 from tests.engine.conftest import Audience, Work, running
 
@@ -154,7 +156,7 @@ async def test_an_action_put_before_them_is_not_theirs_and_one_put_behind_is(
     assert await work.steps(journey_id) == [("Wait", "done", None), ("Debug", "done", None)]
 
 
-async def test_people_on_an_unpublished_action_pass_over_it_when_their_time_comes(
+async def test_people_on_an_unpublished_action_pass_over_it(
     api: Client, audience: Audience, work: Work, address: str
 ) -> None:
     journey_id = await running(api, WAIT, {**DEBUG, "Published": False})
@@ -170,10 +172,90 @@ async def test_people_on_an_unpublished_action_pass_over_it_when_their_time_come
             {"ActionID": debug["ActionID"], "Published": True},
         ],
     )
-    await work.run(days=1, seconds=5)
+    await work.run()
 
     assert await work.steps(journey_id) == [("Wait", "skipped", "unpublished"), ("Debug", "done", None)]
     assert await work.ends(journey_id) == [("completed", None)]
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk is of two people: five are many."""
+    monkeypatch.setattr(insiders, "PEOPLE_A_CHUNK", 2)
+
+
+async def five_inside(api: Client, audience: Audience, work: Work, address: str, *actions: dict[str, Any]) -> int:
+    """A journey of these actions with five people in it."""
+    journey_id = await running(api, *actions)
+    for number in range(5):
+        await audience.enter(journey_id, await audience.subscribe(f"{number}.{address}"))
+    await work.run()
+    return journey_id
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_many_people_on_a_removed_action_go_on_in_chunks(
+    api: Client, audience: Audience, work: Work, address: str
+) -> None:
+    journey_id = await five_inside(api, audience, work, address, WAIT, HOLD)
+    first, second = [int(each["ActionID"]) for each in await actions_of(api, journey_id)]
+
+    await put(api, journey_id, (await actions_of(api, journey_id))[1:])
+    assert await places(work, journey_id) == [("active", second)] * 2 + [("active", first)] * 3
+    for _ in range(4):
+        await work.worker.engine.chores()
+
+    assert await places(work, journey_id) == [("active", second)] * 5
+    assert await numbers(api, journey_id) == {second: (5, 5)}
+    assert await work.rows("SELECT 1 FROM journey_jobs WHERE journey_id = :j", j=journey_id) == []
+    await work.run(days=8, hours=23)
+    assert await work.ends(journey_id) == [("active", None)] * 5, "the wait counts from the new arrival"
+    await work.run(hours=2)
+    assert await work.steps(journey_id) == [("Wait", "done", None)] * 5
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_who_is_due_before_their_chunk_goes_the_same_way(
+    api: Client, audience: Audience, work: Work, address: str, is_last: bool
+) -> None:
+    journey_id = await five_inside(api, audience, work, address, WAIT, HOLD, DEBUG)
+    tree = await actions_of(api, journey_id)
+    await put(api, journey_id, tree[1:])
+    left = tree[2:] if not is_last else []
+    await put(api, journey_id, left)
+
+    work.pass_time(days=2)
+    for _ in range(2):
+        for shard in range(SHARDS):
+            await work.worker.engine.step(shard)
+
+    if is_last:
+        assert await work.ends(journey_id) == [("exited", "action removed")] * 5
+    else:
+        assert await work.steps(journey_id) == [("Debug", "done", None)] * 5
+        assert await work.ends(journey_id) == [("completed", None)] * 5
+    await work.run()
+    stats = (await api.ok("journey.get", JourneyID=journey_id))["JourneyStats"]
+    assert (stats["ActiveSubscribers"], stats["TotalSubscribers"]) == (0, 5)
+    counts = await work.rows(
+        "SELECT sum(active_count) AS active FROM (SELECT active_count FROM journey_totals WHERE journey_id = :j "
+        "UNION ALL SELECT active_count FROM counter_deltas WHERE journey_id = :j) AS n",
+        j=journey_id,
+    )
+    assert [row.active for row in counts] == [0]
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_many_people_notice_a_shorter_wait(api: Client, audience: Audience, work: Work, address: str) -> None:
+    journey_id = await five_inside(api, audience, work, address, HOLD)
+    tree = await actions_of(api, journey_id)
+    tree[0]["ActionParameters"]["WaitUnit"] = "seconds"
+
+    await put(api, journey_id, tree)
+    await work.run(seconds=10)
+
+    assert await work.ends(journey_id) == [("completed", None)] * 5
 
 
 async def test_an_edit_of_a_disabled_journey_reseats_and_moves_nobody_on(

@@ -178,17 +178,61 @@ async def test_who_could_not_go_on_in_time_waits_for_the_next_window(api: Any, a
     assert await work.ends(journey_id) == [("completed", None)]
 
 
-async def test_a_shorter_wait_counts_for_those_who_wait_already_when_their_time_comes(
+async def edit(api: Any, journey_id: int, **changes: Any) -> None:
+    """Change what is said of a journey's only action, or (`parameters`) its parameters."""
+    (action,) = (await api.ok("journey.get", JourneyID=journey_id))["Actions"]
+    action["ActionParameters"] |= changes.pop("parameters", {})
+    await api.ok("journey.actions.update", JourneyID=journey_id, Actions=[{**action, **changes}])
+
+
+async def test_a_longer_wait_counts_from_the_arrival_for_those_who_wait_already(
     api: Any, audience: Audience, work: Work
 ) -> None:
     journey_id = await running(api, {"Action": "Wait", "WaitUnit": "hours", "WaitAmount": 2})
     await audience.enter(journey_id, await audience.subscribe("patient@example.com"))
     await work.run()
-    actions = (await api.ok("journey.get", JourneyID=journey_id))["Actions"]
-    actions[0]["ActionParameters"]["WaitAmount"] = 4
 
-    await api.ok("journey.actions.update", JourneyID=journey_id, Actions=actions)
+    await edit(api, journey_id, parameters={"WaitAmount": 4})
     await work.run(hours=3)
-    assert await work.ends(journey_id) == [("active", None)], "the longer wait counts from the arrival"
+    assert await work.ends(journey_id) == [("active", None)]
     await work.run(hours=1, seconds=2)
     assert await work.ends(journey_id) == [("completed", None)]
+
+
+async def test_a_shorter_wait_counts_from_the_arrival_for_those_who_wait_already(
+    api: Any, audience: Audience, work: Work
+) -> None:
+    journey_id = await running(api, {"Action": "Wait", "WaitUnit": "hours", "WaitAmount": 5})
+    await audience.enter(journey_id, await audience.subscribe("impatient@example.com"))
+    await work.run()
+
+    await edit(api, journey_id, parameters={"WaitAmount": 2})
+    await work.run(hours=1)
+    assert await work.ends(journey_id) == [("active", None)]
+    await work.run(hours=1, seconds=2)
+    assert await work.ends(journey_id) == [("completed", None)]
+
+
+@pytest.mark.parametrize("change", [{"Published": False}, {"Action": "Debug", "ActionParameters": {}}])
+async def test_who_waits_goes_on_when_the_wait_is_unpublished_or_something_else_now(
+    api: Any, audience: Audience, work: Work, change: dict[str, Any]
+) -> None:
+    journey_id = await running(api, {"Action": "Wait", "WaitUnit": "hours", "WaitAmount": 5})
+    await audience.enter(journey_id, await audience.subscribe("released@example.com"))
+    await work.run()
+
+    await edit(api, journey_id, **change)
+    await work.run()
+
+    assert await work.ends(journey_id) == [("completed", None)]
+
+
+async def test_an_edit_that_leaves_the_wait_alone_looks_at_nobody(api: Any, audience: Audience, work: Work) -> None:
+    journey_id = await running(api, {"Action": "Wait", "WaitUnit": "hours", "WaitAmount": 5})
+    await audience.enter(journey_id, await audience.subscribe("still@example.com"))
+    await work.run()
+    before = await work.rows("SELECT due_at FROM timers WHERE journey_id = :j", j=journey_id)
+
+    await edit(api, journey_id, Notes="patience")
+
+    assert await work.rows("SELECT due_at FROM timers WHERE journey_id = :j", j=journey_id) == before

@@ -112,13 +112,6 @@ class Batch:
         """Look at these people again then."""
         self._settle(cohort, "active", until, reason)
 
-    def drop(self, cohort: Cohort, reason: str) -> None:
-        """End people who stand nowhere any more."""
-        if cohort.action_id is not None:
-            self._numbers(cohort, cohort.action_id).active -= cohort.count
-            cohort.action_id = None
-        self._close(cohort, "exited", reason)
-
     def _close(self, cohort: Cohort, state: str, reason: str | None) -> None:
         self._numbers(cohort).active -= cohort.count
         cohort.action_id = None

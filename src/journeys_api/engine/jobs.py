@@ -1,11 +1,15 @@
-"""Work on whole journeys, in chunks: ending everybody in a deleted one, releasing what waited for an enabled one."""
+"""Work on whole journeys, in chunks: ending everybody in a deleted one, releasing what waited for an enabled one, and
+having people follow an edit.
+"""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.models import SHARDS
+from journeys_api.journeys import insiders
+from journeys_api.models import SHARDS, Journey
 
 _END = text(
     """
@@ -62,18 +66,45 @@ async def do_journey_jobs(session: AsyncSession, *, now: datetime) -> int:
     job = (
         await session.execute(
             text(
-                "SELECT job_id, owner_id, journey_id, kind FROM journey_jobs "
+                "SELECT job_id, owner_id, journey_id, kind, done_until, changed_actions FROM journey_jobs "
                 "ORDER BY job_id LIMIT 1 FOR UPDATE SKIP LOCKED"
             )
         )
     ).one_or_none()
     if job is None:
         return 0
+    if job.kind == "edit":
+        await _follow_edit(session, job, now=now)
+        return 1
     parameters = {"owner": job.owner_id, "journey": job.journey_id, "now": now}
     statements = (_WITHDRAW, _END, _FORGET_TIMERS) if job.kind == "end" else (_RELEASE,)
     done = 0
     for statement in statements:
         done += len((await session.execute(statement, parameters)).all())
     if not done:
-        await session.execute(text("DELETE FROM journey_jobs WHERE job_id = :job"), {"job": job.job_id})
+        await _strike_off(session, job)
     return done + 1
+
+
+async def _follow_edit(session: AsyncSession, job: Row[Any], *, now: datetime) -> None:
+    # nobody edits it meanwhile, and would move people from where they are moved to just now
+    journey = await session.scalar(
+        select(Journey)
+        .where(Journey.owner_id == job.owner_id, Journey.journey_id == job.journey_id, Journey.deleted_at.is_(None))
+        .with_for_update(read=True)
+    )
+    done_until = None
+    if journey is not None:
+        done_until = await insiders.follow_chunk(
+            session, journey=journey, after=job.done_until, changed=job.changed_actions, now=now
+        )
+    if done_until is None:
+        await _strike_off(session, job)
+        return
+    await session.execute(
+        text("UPDATE journey_jobs SET done_until = :done WHERE job_id = :job"), {"done": done_until, "job": job.job_id}
+    )
+
+
+async def _strike_off(session: AsyncSession, job: Row[Any]) -> None:
+    await session.execute(text("DELETE FROM journey_jobs WHERE job_id = :job"), {"job": job.job_id})

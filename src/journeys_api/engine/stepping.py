@@ -22,6 +22,7 @@ from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import READING_OUTBOX, RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
+from journeys_api.journeys import insiders
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
 
@@ -113,9 +114,11 @@ async def _walk(session: AsyncSession, batch: Batch, cohorts: Sequence[tuple[Coh
         flow = batch.flows[journey_id]
         action = flow.actions.get(action_id) if action_id is not None else None
         if action is None:
-            # an edit re-seats everybody it sees; who entered while it was under way ends the same way
-            for cohort in group:
-                batch.drop(cohort, "action removed")
+            # it was removed, and their chunk has not had its turn; they go on in the next batch
+            people = [person.enrollment_id for person in Crowd(group)]
+            await insiders.reseat(
+                session, owner_id=flow.owner_id, journey_id=journey_id, enrollment_ids=people, now=batch.now
+            )
             continue
         fresh = [cohort for cohort in group if cohort.path.length < MOST_HOPS]
         for cohort in group:

@@ -1,12 +1,13 @@
-"""The people inside a journey when the journey itself changes: enabled, disabled, deleted, its actions removed.
+"""The people inside a journey when the journey itself changes: enabled, disabled, deleted, its actions edited.
 
-Each of these is a handful of statements whatever the number of people, except where people have to be re-seated: that
-costs what there are people on removed actions.
+Each of these is a handful of statements whatever the number of people; what concerns each of them is done in chunks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,55 +90,133 @@ def successors(before: Sequence[JourneyAction], after: Sequence[Row]) -> Mapping
     return {action_id: following(action_id) for action_id in place if action_id not in surviving}
 
 
-_RESEAT = text(
-    """
-WITH moved AS (
+def changed_actions(before: Sequence[JourneyAction], after: Sequence[Row]) -> set[int]:
+    """The surviving actions that would do something else to who stands on them now."""
+    rows = {row.action_id: row for row in after}
+    return {
+        action.action_id
+        for action in before
+        if (row := rows.get(action.action_id)) is not None
+        and (row.action, row.parameters, row.is_published) != (action.action, action.parameters, action.is_published)
+    }
+
+
+PEOPLE_A_CHUNK = 5000
+"""How many people of a journey are looked at in one transaction after an edit."""
+
+_NEXT_PEOPLE = """
+SELECT count(*), max(enrollment_id) FROM (
+    SELECT enrollment_id FROM enrollments
+    WHERE owner_id = :owner AND journey_id = :journey AND state = 'active' AND enrollment_id > :after
+    ORDER BY enrollment_id LIMIT {limit}
+) AS next
+"""
+# In order of enrollment, as steps lock people. Whoever moved on meanwhile is somewhere that the edit left alone.
+_FOLLOW = """
+WITH standing AS MATERIALIZED (
+    SELECT e.enrollment_id, e.action_id AS stood, a.action_id IS NULL OR a.removed_at IS NOT NULL AS is_gone,
+           a.successor_action_id AS successor
+    FROM enrollments e LEFT JOIN journey_actions a ON a.action_id = e.action_id AND a.journey_id = :journey
+    WHERE e.owner_id = :owner AND e.journey_id = :journey AND e.state = 'active' AND {whom}
+    ORDER BY e.enrollment_id FOR UPDATE OF e
+), moved AS (
     UPDATE enrollments e
-    SET action_id = w.successor, entered_at = :now, attempts = 0,
-        due_at = CASE WHEN w.successor IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END,
-        state = CASE WHEN w.successor IS NULL THEN 'exited' ELSE 'active' END,
-        ended_at = CASE WHEN w.successor IS NULL THEN CAST(:now AS timestamptz) END,
-        reason = CASE WHEN w.successor IS NULL THEN :reason END
-    FROM unnest(CAST(:removed AS bigint[]), CAST(:successors AS bigint[])) AS w(removed, successor)
-    WHERE e.owner_id = :owner AND e.journey_id = :journey AND e.state = 'active' AND e.action_id = w.removed
-    RETURNING e.enrollment_id, e.list_id, e.subscriber_id, e.email_address, w.removed, w.successor
+    SET action_id = CASE WHEN s.is_gone THEN s.successor ELSE e.action_id END,
+        entered_at = CASE WHEN s.is_gone THEN CAST(:now AS timestamptz) ELSE e.entered_at END,
+        attempts = 0,
+        due_at = CASE WHEN s.is_gone AND s.successor IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END,
+        state = CASE WHEN s.is_gone AND s.successor IS NULL THEN 'exited' ELSE 'active' END,
+        ended_at = CASE WHEN s.is_gone AND s.successor IS NULL THEN CAST(:now AS timestamptz) END,
+        reason = CASE WHEN s.is_gone AND s.successor IS NULL THEN :reason END
+    FROM standing s WHERE e.owner_id = :owner AND e.enrollment_id = s.enrollment_id
+    RETURNING e.enrollment_id, e.list_id, e.subscriber_id, e.email_address, e.state, s.is_gone, s.stood, s.successor
 ), reached AS (
     INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
     SELECT :owner, a.action_id, m.list_id, m.subscriber_id, m.email_address, 0, :now
-    FROM moved m JOIN journey_actions a ON a.action_id = m.successor AND a.action <> 'SendEmail'
+    FROM moved m JOIN journey_actions a ON m.is_gone AND a.action_id = m.successor AND a.action <> 'SendEmail'
     ON CONFLICT DO NOTHING
 ), timed AS (
     INSERT INTO timers (shard, journey_id, due_at, owner_id, enrollment_id)
-    SELECT subscriber_id % :shards, :journey, :now, :owner, enrollment_id FROM moved WHERE successor IS NOT NULL
-    RETURNING shard
+    SELECT subscriber_id % :shards, :journey, :now, :owner, enrollment_id FROM moved WHERE state = 'active'
+), counted AS (
+    INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
+    SELECT :owner, :journey, stood, -count(*), 0 FROM moved WHERE is_gone GROUP BY stood
+    UNION ALL
+    SELECT :owner, :journey, successor, count(*), count(*) FROM moved WHERE is_gone AND state = 'active'
+    GROUP BY successor
+    UNION ALL SELECT :owner, :journey, 0, -count(*), 0 FROM moved WHERE state = 'exited' HAVING count(*) > 0
 )
-INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count)
-SELECT :owner, :journey, removed, -count(*), 0 FROM moved GROUP BY removed
-UNION ALL
-SELECT :owner, :journey, successor, count(*), count(*) FROM moved WHERE successor IS NOT NULL GROUP BY successor
-UNION ALL SELECT :owner, :journey, 0, -count(*), 0 FROM moved WHERE successor IS NULL HAVING count(*) > 0
+SELECT count(*) FROM moved
 """
+_FOLLOW_CHUNK = text(
+    _FOLLOW.format(
+        whom="e.enrollment_id > :after AND e.enrollment_id <= :last AND "
+        "(a.removed_at IS NOT NULL OR (a.action_id = ANY(CAST(:changed AS bigint[])) AND e.due_at > :now))"
+    )
 )
+_FOLLOW_THESE = text(_FOLLOW.format(whom="e.enrollment_id = ANY(CAST(:people AS bigint[]))"))
 
 
-async def reseat(session: AsyncSession, *, journey: Journey, moves: Mapping[int, int | None], now: datetime) -> None:
-    """Move people off removed actions, each to its successor; without one they end as exited, `action removed`.
+async def follow_edit(
+    session: AsyncSession, *, journey: Journey, removed: Collection[int], changed: Collection[int], now: datetime
+) -> None:
+    """Have the people inside a locked journey follow an edit of its actions.
+
+    Who stands on a removed action goes to its successor, or ends as exited, `action removed`, where there is none; who
+    stands on a changed one is looked at anew. A journey of few is done with at once, others in chunks by the workers.
+    """
+    if not removed and not changed:
+        return
+    after = await follow_chunk(session, journey=journey, after=0, changed=changed, now=now)
+    if after is not None:
+        await session.execute(
+            text(
+                "INSERT INTO journey_jobs (owner_id, journey_id, kind, done_until, changed_actions, created_at) "
+                "VALUES (:owner, :journey, 'edit', :after, CAST(:changed AS json), :now)"
+            ),
+            {
+                "owner": journey.owner_id,
+                "journey": journey.journey_id,
+                "after": after,
+                "changed": orjson.dumps(sorted(changed)).decode(),
+                "now": now,
+            },
+        )
+
+
+async def follow_chunk(
+    session: AsyncSession, *, journey: Journey, after: int, changed: Collection[int], now: datetime
+) -> int | None:
+    """Have the next people of a locked journey follow its edits; the last of them. None: there are no more.
 
     Their old timers stay and do nothing: the enrollments name new ones.
+
+    Args:
+        after: the enrollment that the chunk begins behind.
+        changed: the actions whose people are looked at anew.
     """
-    if not moves:
-        return
+    parameters: dict[str, Any] = {"owner": journey.owner_id, "journey": journey.journey_id, "after": after}
+    seen, last = (await session.execute(text(_NEXT_PEOPLE.format(limit=PEOPLE_A_CHUNK)), parameters)).one()
+    if seen:
+        parameters |= {"last": last, "changed": list(changed), "shards": SHARDS, "reason": REMOVED, "now": now}
+        moved = await session.scalar(_FOLLOW_CHUNK, parameters)
+        if moved and journey.status == "Enabled":
+            await let_run(session, owner_id=journey.owner_id, journey_ids=[journey.journey_id], now=now)
+    return last if seen == PEOPLE_A_CHUNK else None
+
+
+async def reseat(
+    session: AsyncSession, *, owner_id: int, journey_id: int, enrollment_ids: Sequence[int], now: datetime
+) -> None:
+    """Move these people off the removed actions they stand on, as `follow_edit`, before their chunk has its turn."""
     await session.execute(
-        _RESEAT,
+        _FOLLOW_THESE,
         {
-            "owner": journey.owner_id,
-            "journey": journey.journey_id,
-            "removed": list(moves),
-            "successors": list(moves.values()),
+            "owner": owner_id,
+            "journey": journey_id,
+            "people": list(enrollment_ids),
             "shards": SHARDS,
             "reason": REMOVED,
             "now": now,
         },
     )
-    if journey.status == "Enabled":
-        await let_run(session, owner_id=journey.owner_id, journey_ids=[journey.journey_id], now=now)

@@ -255,19 +255,30 @@ async def update_actions(session: AsyncSession, rows: Sequence[Row], *, owner_id
 
 
 async def remove_actions(
-    session: AsyncSession, *, owner_id: int, journey_id: int, action_ids: Collection[int], now: datetime
+    session: AsyncSession, *, owner_id: int, journey_id: int, successors: Mapping[int, int | None], now: datetime
 ) -> None:
-    """Mark actions as removed; their rows stay for history and statistics."""
-    if action_ids:
+    """Mark actions as removed; their rows stay for history and statistics.
+
+    Args:
+        successors: removed action → where its people go on; None: nowhere. Who was to go on at one of these from an
+            action that was removed earlier, and has not gone yet, goes where its people go.
+    """
+    if successors:
         await session.execute(
-            update(JourneyAction)
-            .where(
-                JourneyAction.journey_id == journey_id,
-                JourneyAction.owner_id == owner_id,
-                JourneyAction.action_id == _any_of(action_ids),
-            )
-            .values(removed_at=now),
-            execution_options={"synchronize_session": False},
+            text(
+                "UPDATE journey_actions a SET removed_at = coalesce(a.removed_at, :now), "
+                "successor_action_id = w.successor "
+                "FROM unnest(CAST(:removed AS bigint[]), CAST(:successors AS bigint[])) AS w(removed, successor) "
+                "WHERE a.journey_id = :journey AND a.owner_id = :owner "
+                "AND w.removed IN (a.action_id, a.successor_action_id)"
+            ),
+            {
+                "owner": owner_id,
+                "journey": journey_id,
+                "removed": list(successors),
+                "successors": list(successors.values()),
+                "now": now,
+            },
         )
 
 

@@ -285,12 +285,13 @@ async def write_tree(
     """
     rows = (await _linked(session, [(journey, nodes)], now=now))[journey.journey_id]
     at = {"owner_id": journey.owner_id, "journey_id": journey.journey_id}
-    moves = insiders.successors(list(stored.values()), rows)
-    await queries.remove_actions(session, **at, action_ids=moves.keys(), now=now)
+    removed = insiders.successors(list(stored.values()), rows)
+    changed = insiders.changed_actions(list(stored.values()), rows)
+    await queries.remove_actions(session, **at, successors=removed, now=now)
     await queries.update_actions(session, [row for row in rows if row.action_id in stored], **at)
     new = [row for row in rows if row.action_id not in stored]
     await queries.insert_actions(session, {journey.journey_id: new}, owner_id=journey.owner_id, now=now)
-    await insiders.reseat(session, journey=journey, moves=moves, now=now)
+    await insiders.follow_edit(session, journey=journey, removed=removed, changed=changed, now=now)
     return rows
 
 
@@ -335,16 +336,19 @@ async def publish_actions(
     """
     journey = await queries.journey_for_update(session, owner_id=owner_id, journey_id=journey_id)
     published = trees.read_published(elements)
-    rows = trees.rows_of(await queries.actions(session, owner_id=owner_id, journey_id=journey_id))
+    stored = await queries.actions(session, owner_id=owner_id, journey_id=journey_id)
+    rows = trees.rows_of(stored)
     if not published.keys() <= {row.action_id for row in rows}:
         raise ActionNotFound
     for row in rows:
         row.is_published = published.get(row.action_id, row.is_published)
+    touched = insiders.changed_actions(stored, rows)
     journey.first_action_id = trees.link(rows)
     journey.flow_version += 1
     journey.updated_at = now
     await session.flush()
     await queries.update_actions(session, rows, owner_id=owner_id, journey_id=journey_id)
+    await insiders.follow_edit(session, journey=journey, removed=(), changed=touched, now=now)
     try:
         changed = await queries.journey(session, owner_id=owner_id, journey_id=journey_id)
         actions = await queries.actions(session, owner_id=owner_id, journey_id=journey_id)

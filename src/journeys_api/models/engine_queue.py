@@ -159,15 +159,20 @@ class WorkerBeat(Base):
 
 
 class JourneyJob(Base):
-    """Work on a whole journey, done in chunks: ending the enrollments of a deleted one, releasing what was held."""
+    """Work on a whole journey, done in chunks: ending the enrollments of a deleted one, releasing what was held,
+    having its people follow an edit."""
 
     __tablename__ = "journey_jobs"
-    __table_args__ = (CheckConstraint("kind IN ('end', 'release')", name="kind_known"),)
+    __table_args__ = (CheckConstraint("kind IN ('end', 'release', 'edit')", name="kind_known"),)
 
     job_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     owner_id: Mapped[int]
     journey_id: Mapped[int]
     kind: Mapped[str]
+    done_until: Mapped[int] = mapped_column(server_default=text("0"))
+    """Of an edit: the last enrollment that has followed it."""
+    changed_actions: Mapped[list[int]] = mapped_column(JSON, server_default=text("'[]'"))
+    """Of an edit: the actions whose people are looked at anew."""
     created_at: Mapped[datetime]
 
 

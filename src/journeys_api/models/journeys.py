@@ -100,3 +100,5 @@ class JourneyAction(Base):
     false_action_id: Mapped[int | None]
     created_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    successor_action_id: Mapped[int | None]
+    """Of a removed action: the present one that its people go on at; None: their pass ends."""
