@@ -1,6 +1,6 @@
 """Find the last mail to an address. Mails that were sent before the address was kept are not found by it.
 
-Revision: 0600, after 0590
+Revision: 0600, after 0595
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0600"
-down_revision: str | Sequence[str] | None = "0590"
+down_revision: str | Sequence[str] | None = "0595"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,6 +1,6 @@
 """The address that a mail was handed over for.
 
-Revision: 0590, after 0580
+Revision: 0595, after 0590
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0590"
-down_revision: str | Sequence[str] | None = "0580"
+revision: str = "0595"
+down_revision: str | Sequence[str] | None = "0590"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
