@@ -15,6 +15,9 @@ MAX_CONTAINERS = 20_000
 """Arrays and objects of one document: a whole journey has some thousand. Each costs far more than the two octets that
 it takes to write one, and a body is read before anybody knows who sent it."""
 
+MAX_VALUES = 1_000_000
+"""Values of one document: more than a million addresses fit into the longest body, and numbers of one digit do not."""
+
 FREE_FORM = frozenset({"webhookbody", "webhookheaders", "properties", "meta", "credentials"})
 """Folded names of the maps whose own names belong to the caller: their spelling is kept and may differ by case only."""
 
@@ -45,7 +48,7 @@ def loads(document: bytes | str, *, is_free: bool = False) -> Any:
 
     Raises:
         NotReadable: not UTF-8, not JSON, NaN or Infinity, a repeated name, a lone surrogate, deeper than 128, more than
-            20,000 arrays and objects.
+            20,000 arrays and objects, more than a million values.
     """
     try:
         text = document.decode("utf-8") if isinstance(document, bytes) else document
@@ -89,6 +92,8 @@ def check(tree: Any, *, depth: int = 0, is_free: bool = False) -> None:
 def _refuse_crowds(text: str) -> None:
     if _containers(text) > MAX_CONTAINERS and _containers(_STRING.sub("", text)) > MAX_CONTAINERS:
         raise NotReadable(f"more than {MAX_CONTAINERS} arrays and objects")
+    if text.count(",") > MAX_VALUES and _STRING.sub("", text).count(",") > MAX_VALUES:
+        raise NotReadable(f"more than {MAX_VALUES} values")
 
 
 def _containers(text: str) -> int:

@@ -27,6 +27,13 @@ class Upload:
         while block := self._file.read(BLOCK):
             yield block
 
+    def ends(self, length: int) -> tuple[bytes, bytes]:
+        """Its first and its last bytes, as many of each; the same ones where it is short."""
+        self._file.seek(0)
+        first = self._file.read(length)
+        self._file.seek(max(0, self.size - length))
+        return first, self._file.read(length)
+
     def close(self) -> None:
         """Give the space back."""
         # where no more could be written, closing tries it once more

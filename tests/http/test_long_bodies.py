@@ -1,8 +1,10 @@
 """Bodies that lie on disk: their long texts are the same texts, and everything else is read as from a short body."""
 
+import asyncio
 import json
 import resource
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote_plus
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from journeys_api import strict_json
 from journeys_api.errors import NotReadable
 from journeys_api.http.lifting import FormLifter, JsonLifter, Lifted
+from journeys_api.http.receiving import PLACES_OF_STRANGERS
 from journeys_api.uploads import Upload
 from tests.conftest import Client
 
+FORM = "application/x-www-form-urlencoded"
 LONGEST = 8
 MIB = 1024 * 1024
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -137,6 +141,145 @@ async def test_a_file_of_many_megabytes_comes_in_by_every_encoding(api: Client, 
     assert answer.status_code == 200, answer.text
     job = await api.ok("subscribers.import.get", ListID=list_id, ImportID=answer.json()["ImportID"])
     assert job["ImportJob"]["TotalSubscribers"] == 9000
+
+
+def _encoded(kind: str, parameters: dict[str, str]) -> tuple[str, bytes]:
+    """Content type and body of the parameters, in their order."""
+    if kind == "json":
+        return "application/json", json.dumps(parameters, indent=1).encode()
+    if kind == "form":
+        return FORM, "&".join(f"{name}={quote_plus(value)}" for name, value in parameters.items()).encode()
+    head = "--x\r\nContent-Disposition: form-data; name="
+    more = "\r\nContent-Type: text/plain; charset=UTF-8"
+    parts = [f'{head}"{name}"{more}\r\n\r\n{value}\r\n' for name, value in parameters.items()]
+    return "multipart/form-data; boundary=x", ("".join(parts) + "--x--\r\n").encode()
+
+
+@pytest.mark.parametrize("kind", ["json", "form", "multipart"])
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("credential", ["APIKey", "apikey", "SessionID"])
+async def test_clients_that_say_who_they_are_in_a_long_body_are_heard(
+    api: Client, kind: str, credential: str, *, is_first: bool
+) -> None:
+    """Among much that looks like a credential."""
+    assert api.account
+    secret = api.account.api_key
+    if credential == "SessionID":
+        login = {"Username": api.account.username, "Password": api.account.password}
+        secret = (await api.as_(None).at("legacy").ok("user.login", AdminAPIKey=None, **login))["SessionID"]
+    email_id = (await api.ok("email.create"))["EmailID"]
+    told = {"Command": "email.update", credential: secret}
+    html = '<a href="?sessionid=1&apikey=2">{{ Link:Unsubscribe }}</a>é ' + "<p>ordinary text</p>" * 80_000
+    content = {"EmailID": str(email_id), "ValidateScope": "AutoResponder", "Subject": "Long", "HTMLContent": html}
+    content_type, body = _encoded(kind, {**told, **content} if is_first else {**content, **told})
+    assert len(body) > 1.2 * MIB
+
+    answer = await api.http.post("/api.php", content=body, headers={"Content-Type": content_type})
+
+    assert answer.json()["Success"] is True, answer.text[:500]
+    assert (await api.ok("email.get", EmailID=email_id))["EmailInformation"]["HTMLContent"] == html
+
+
+BOMBS = {
+    "fields": (FORM, b"ab&" * 5_500_000),
+    "separators": (FORM, b"&" * 16_000_000),
+    "escapes": (FORM, b"a=" + b"%41a" * 4_000_000),
+    "values": ("application/json", b'{"a":[' + b"1," * 8_000_000 + b"1]}"),
+    "texts": ("application/json", b'{"a":["",' + b'"",' * 5_000_000 + b'""]}'),
+    "names": ("application/json", b'{"apikey":"x",' + b'"apikey":"",' * 1_200_000 + b'"a":1}'),
+    "brackets": ("application/json", b"[" * 16_000_000),
+    "parts": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="APIKey"\r\n\r\n\r\n' * 200_000 + b"--x--\r\n",
+    ),
+    "lines": ("multipart/form-data; boundary=x", b'name="apikey"' + b"\r\na: b" * 2_000_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.parametrize("path", ["/api.php", "/api/v1/subscribers.import", "/api.php?Command=email.update"])
+async def test_a_long_body_of_a_stranger_is_not_read(api: Client, bomb: str, path: str) -> None:
+    content_type, body = BOMBS[bomb]
+    headers = {"Content-Type": content_type, "APIKey": "nobody's"}
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        answer = await api.http.post(path, content=body, headers=headers)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert answer.json()["ErrorCode"] == 99998
+    assert most - before < len(body)
+
+
+async def test_fields_and_values_are_counted_before_they_are_made(api: Client) -> None:
+    assert api.account
+    key = api.account.api_key.encode()
+    for content_type, body in (
+        (FORM, b"APIKey=" + key + b"&ab" * 5_000_000),
+        ("application/json", b'{"APIKey":"' + key + b'","a":[' + b"1," * 7_000_000 + b"1]}"),
+    ):
+        tracemalloc.start()
+        try:
+            answer = await api.http.post("/api.php", content=body, headers={"Content-Type": content_type})
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert (answer.status_code, answer.json()["ErrorCode"]) == (400, 100000)
+        assert most < 6 * len(body)
+
+
+@pytest.mark.parametrize("text", ["é" * 700_000, "%41" * 200_000, "%", "a%", "100%" * 200_000])
+async def test_a_long_value_of_a_form_is_the_same_text(api: Client, text: str) -> None:
+    email_id = (await api.ok("email.create"))["EmailID"]
+    parameters = {"EmailID": str(email_id), "Subject": "s", "PlainContent": text + " {{ Link:Unsubscribe }}"}
+    content_type, body = _encoded("form", {**parameters, "ValidateScope": "AutoResponder"})
+
+    assert api.account
+    headers = {"Content-Type": content_type, "APIKey": api.account.api_key}
+    await api.http.post("/api.php?Command=email.update", content=body, headers=headers)
+
+    kept = (await api.ok("email.get", EmailID=email_id))["EmailInformation"]
+    assert kept["PlainContent"] == parameters["PlainContent"]
+
+
+async def test_long_bodies_that_strangers_send_slowly_leave_room_for_those_who_may_call(api: Client) -> None:
+    assert api.account
+    arrived, go_on = 0, asyncio.Event()
+    all_there = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        nonlocal arrived
+        yield b"x" * (MIB + 1)
+        arrived += 1
+        if arrived == PLACES_OF_STRANGERS:
+            all_there.set()
+        await go_on.wait()
+
+    headers = {"Content-Type": FORM}
+    strangers = [
+        asyncio.create_task(api.http.post("/api.php", content=slow(), headers=headers))
+        for _ in range(PLACES_OF_STRANGERS)
+    ]
+    async with asyncio.timeout(10):
+        await all_there.wait()
+
+    long = b"a=" + b"x" * (2 * MIB)
+    turned_away = await api.http.post("/api.php", content=long, headers=headers)
+    key = {"APIKey": api.account.api_key, **headers}
+    heard = await api.http.post("/api.php?Command=email.update", content=long, headers=key)
+    short = await api.http.post("/api.php?Command=journey.list", content=b"a=b", headers=key)
+
+    go_on.set()
+    told = [(await each).json()["ErrorCode"] for each in strangers]
+    again = await api.http.post("/api.php", content=long, headers=headers)
+    assert (turned_away.status_code, turned_away.json()["ErrorCode"]) == (503, 100005)
+    assert (heard.json()["ErrorCode"], short.json()["Success"]) == ([1, 9], True)
+    assert told == [99998] * PLACES_OF_STRANGERS
+    assert again.json()["ErrorCode"] == 99998
 
 
 async def test_a_long_body_for_another_command_is_too_large(api: Client) -> None:

@@ -5,8 +5,13 @@ from collections.abc import Callable
 from starlette.types import Message, Receive, Scope
 
 from journeys_api.deadlines import Deadline
-from journeys_api.http.parameters import MOST_IN_MEMORY, header
+from journeys_api.http.parameters import header
 from journeys_api.uploads import Upload
+
+MOST_OF_A_STRANGER = 1024 * 1024
+"""Bytes of a body that are read into parameters whoever sends them."""
+MOST_IN_MEMORY = 16 * 1024 * 1024
+"""Bytes of a body that are held in memory, once it is known that its sender may call."""
 
 
 class BodyTooLarge(Exception):
@@ -25,29 +30,48 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole; nobody is there to answer."""
 
 
-class LongBodies:
-    """How many long bodies are on this process's disk at once.
+class Places:
+    """How many long bodies may lie on this process's disk at once."""
 
-    Args:
-        most: of them; anybody may send one, as its credential may stand at its end.
+    def __init__(self, most: int) -> None:
+        self.free = most
+
+
+class LongBody(Upload):
+    """A body that lies on the disk, and takes one of the places there until it is closed.
+
+    Raises:
+        TooManyLongBodies: all are taken.
     """
 
-    def __init__(self, most: int = 4) -> None:
-        self._room = most
-
-    def enter(self) -> None:
-        """One more.
-
-        Raises:
-            TooManyLongBodies: there are as many as may be.
-        """
-        if not self._room:
+    def __init__(self, places: Places) -> None:
+        if not places.free:
             raise TooManyLongBodies
-        self._room -= 1
+        super().__init__()
+        self._places = places
+        self._is_open = True
+        places.free -= 1
 
-    def leave(self) -> None:
-        """One less."""
-        self._room += 1
+    def close(self) -> None:
+        """Give place and space back."""
+        super().close()
+        self._places.free += self._is_open
+        self._is_open = False
+
+    def in_memory(self) -> bytes:
+        """All of it, in exchange for what is on the disk."""
+        whole = b"".join(self.blocks())
+        self.close()
+        return whole
+
+
+def length_of_body(scope: Scope) -> int | None:
+    """What the head says of the body's length; None: as many bytes as come."""
+    announced = header(scope, b"content-length")
+    if announced is not None:
+        return int(announced) if announced.isascii() and announced.isdigit() else None
+    # without either there is none (RFC 9112, 6.3)
+    return 0 if header(scope, b"transfer-encoding") is None else None
 
 
 async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
@@ -64,49 +88,48 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, seconds: floa
 
 
 async def read_any_body(
-    scope: Scope, receive: Receive, *, limit: int, seconds: float, long_bodies: LongBodies
-) -> bytes | Upload:
-    """The whole body; beyond 16 MiB it lies on disk, and who gets it closes it and leaves `long_bodies`.
+    scope: Scope, receive: Receive, *, limit: int, seconds: float, places: Places, in_memory: int
+) -> bytes | LongBody:
+    """The whole body; what is longer than `in_memory` bytes lies on disk, and who gets it closes it.
 
     Raises:
         As `read_body`; a long body has `seconds` for every 16 MiB.
-        TooManyLongBodies: there is no room for a long body now.
+        TooManyLongBodies: there is no place for a long body now.
+        OSError: the disk does not take it.
     """
     held: list[bytes] = []
     size = 0
-    upload: Upload | None = None
+    long_body: LongBody | None = None
 
     def take(chunk: bytes) -> None:
-        nonlocal size, upload
+        nonlocal size, long_body
         size += len(chunk)
-        if upload is None and size > MOST_IN_MEMORY:
-            long_bodies.enter()
-            upload = Upload()
+        if long_body is None and size > in_memory:
+            long_body = LongBody(places)
             for earlier in held:
-                upload.write(earlier)
+                long_body.write(earlier)
             held.clear()
-        if upload is None:
+        if long_body is None:
             held.append(chunk)
         else:
-            upload.write(chunk)
+            long_body.write(chunk)
 
     try:
         await _receive(scope, receive, take, limit=limit, seconds=seconds)
     except BaseException:
-        if upload is not None:
-            upload.close()
-            long_bodies.leave()
+        if long_body is not None:
+            long_body.close()
         raise
-    return b"".join(held) if upload is None else upload
+    return b"".join(held) if long_body is None else long_body
 
 
 async def _receive(
     scope: Scope, receive: Receive, take: Callable[[bytes], None], *, limit: int, seconds: float
 ) -> None:
-    announced = header(scope, b"content-length")
-    if announced is None and header(scope, b"transfer-encoding") is None:
-        return  # then there is none (RFC 9112, 6.3), and nobody has to be timed
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+    announced = length_of_body(scope)
+    if announced == 0:
+        return  # and nobody has to be timed
+    if announced is not None and announced > limit:
         raise BodyTooLarge
     size = 0
     try:

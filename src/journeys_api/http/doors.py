@@ -20,24 +20,17 @@ from journeys_api.errors import DomainError, NotReadable, TooManyRequests
 from journeys_api.failures import is_away, reason_of, tried_again
 from journeys_api.heartbeat import Heartbeat
 from journeys_api.http import envelopes
-from journeys_api.http.bodies import (
-    BodyTooLarge,
-    BodyTooSlow,
-    ClientGone,
-    LongBodies,
-    TooManyLongBodies,
-    read_any_body,
-)
+from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, LongBody, TooManyLongBodies
 from journeys_api.http.envelopes import Answer, Door
 from journeys_api.http.exchange import Exchange, begun
 from journeys_api.http.metrics import Metrics
-from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
+from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters, read_query
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
+from journeys_api.http.receiving import Receiver, name_as_sent, named_command
 from journeys_api.http.sending import headers_of, send_file, send_whole
 from journeys_api.lanes import Lane, Shares
 from journeys_api.settings import Settings
-from journeys_api.strict_json import fold
 from journeys_api.uploads import Upload
 
 log = structlog.get_logger()
@@ -103,11 +96,9 @@ class Doors:
         self._methods: dict[str, list[str]] = {}
         for method, path in self._routes:
             self._methods.setdefault(path, []).append(method)
-        # the command of a legacy call may stand in the body: as much is read as the most generous command takes
-        self._long_bodies = LongBodies()
+        self._receiver = Receiver(settings=settings, principals=principals, clock=clock, heartbeat=heartbeat)
         # a call holds one connection: an account whose statements take long leaves half of them to the others
         self._shares = Shares(max(1, settings.database_pool_size // 2))
-        self._longest_body = max(made.body_limit for made in COMMANDS.values())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -138,30 +129,44 @@ class Doors:
 
     async def _answered(self, exchange: Exchange, command: Command | None, receive: Receive) -> Answer:
         """What is answered to a request that reaches a command, or is to name one."""
-        limit = command.body_limit if command else self._longest_body
-        seconds = self._settings.body_timeout.total_seconds()
         try:
-            body = await read_any_body(
-                exchange.scope, receive, limit=limit, seconds=seconds, long_bodies=self._long_bodies
-            )
+            body = await self._receiver.body_of(exchange, command, receive)
             exchange.began = time.perf_counter()
             try:
                 return await self._read(exchange, command, body)
             finally:
-                if isinstance(body, Upload):
+                if isinstance(body, LongBody):
                     body.close()
-                    self._long_bodies.leave()
+        except CredentialRefused:
+            return self._refused(exchange)
         except NotReadable as error:
-            return envelopes.not_readable(str(error))
+            return await self._unreadable(exchange, str(error))
         except (BodyTooLarge, TooLongInMemory):
             exchange.is_last = True
-            return envelopes.not_readable("the body is too large", status=413)
+            return await self._unreadable(exchange, "the body is too large", status=413)
         except BodyTooSlow:
             exchange.is_last = True
-            return envelopes.not_readable("the body did not arrive in time", status=408)
+            return await self._unreadable(exchange, "the body did not arrive in time", status=408)
         except TooManyLongBodies:
             exchange.is_last = True
             return envelopes.internal_failure(status=503)
+
+    def _refused(self, exchange: Exchange) -> Answer:
+        """99998, or 429 to an address that has had it too often."""
+        quota = self._rate_limits.refused_credential(exchange.client_address)
+        return envelopes.credential_refused(exchange.door) if quota.allowed else envelopes.rate_limited(quota.headers())
+
+    async def _unreadable(self, exchange: Exchange, reason: str, *, status: int = 400) -> Answer:
+        """100000; without a valid credential in its head a request counts as one with a wrong credential does."""
+        try:
+            query = read_query(exchange.scope)
+        except NotReadable:
+            query = {}
+        if not await self._receiver.is_known(exchange, find_credentials(exchange.scope, Given(query=query, body={}))):
+            quota = self._rate_limits.refused_credential(exchange.client_address)
+            if not quota.allowed:
+                return envelopes.rate_limited(quota.headers())
+        return envelopes.not_readable(reason, status=status)
 
     async def _read(self, exchange: Exchange, command: Command | None, body: bytes | Upload) -> Answer:
         size = body.size if isinstance(body, Upload) else len(body)
@@ -171,9 +176,9 @@ class Doors:
             given = await asyncio.to_thread(read_parameters, exchange.scope, body)
         try:
             exchange.as_xml = exchange.door is Door.LEGACY and given.merged.get("responseformat") == "XML"
-            command = command or self._named(given)
+            command = command or named_command(given)
             if command is None:
-                return envelopes.unknown_command(_text(given.merged.get("command")))
+                return envelopes.unknown_command(name_as_sent(given))
             if size > command.body_limit:
                 raise BodyTooLarge
             exchange.command = command.name
@@ -197,10 +202,6 @@ class Doors:
             return Routed(Door.REST, None, envelopes.wrong_method(Door.REST, sorted(self._methods[path])))
         return Routed(Door.REST, None, envelopes.unknown_command(path[len(API_PREFIX) :], status=404))
 
-    @staticmethod
-    def _named(given: Given) -> Command | None:
-        return COMMANDS.get(fold(_text(given.merged.get("command") or given.query.get("command"))))
-
     async def _answer(self, exchange: Exchange, command: Command, given: Given) -> Answer:
         door, client_address = exchange.door, exchange.client_address
         quota_headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -214,10 +215,7 @@ class Doors:
                         now=self._clock.now(),
                     )
             except CredentialRefused:
-                quota = self._rate_limits.refused_credential(client_address)
-                if not quota.allowed:
-                    return envelopes.rate_limited(quota.headers())
-                return envelopes.credential_refused(door)
+                return self._refused(exchange)
             except PermissionRefused as refused:
                 exchange.principal = refused.principal
                 return envelopes.permission_refused(door)
@@ -311,10 +309,6 @@ class Doors:
         finally:
             if call.opened is not None:
                 await call.opened.close()
-
-
-def _text(value: Any) -> str:
-    return value[:200] if isinstance(value, str) else ""
 
 
 def _is_prefetch(scope: Scope) -> bool:

@@ -1,7 +1,7 @@
 """One reader of parameters for every route: query string < form or multipart < JSON body (rulings 3)."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,18 +13,18 @@ from starlette.types import Scope
 
 from journeys_api import strict_json
 from journeys_api.errors import NotReadable
-from journeys_api.http.brackets import nested
+from journeys_api.http.brackets import MAX_FIELDS, nested
 from journeys_api.http.lifting import FormLifter, JsonLifter, Lifted, plain_text
 from journeys_api.strict_json import fold
-from journeys_api.uploads import Upload
+from journeys_api.uploads import BLOCK, Upload
 
 FORM = "application/x-www-form-urlencoded"
 LONGEST_TEXT = 64 * 1024
 """Bytes of a text in a body that lies on disk, beyond which it stays there."""
 
 
-MOST_IN_MEMORY = 16 * 1024 * 1024
-"""Bytes of a body that are held in memory."""
+MOST_LEFT = 16 * 1024 * 1024
+"""Bytes of a long body that may be left when its long texts are lifted out of it."""
 
 
 class TooLongInMemory(Exception):
@@ -68,6 +68,15 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def read_query(scope: Scope) -> dict[str, Any]:
+    """What the query string says, names folded at the top level.
+
+    Raises:
+        NotReadable: as `read_parameters`.
+    """
+    return _checked(nested(_pairs(scope["query_string"])))
+
+
 def read_parameters(scope: Scope, body: bytes | Upload) -> Given:
     """Everything that query string and body say. The long texts of a body that lies on disk are `Upload`s.
 
@@ -75,7 +84,7 @@ def read_parameters(scope: Scope, body: bytes | Upload) -> Given:
         NotReadable: as rulings 3 lists under 100000.
         TooLongInMemory: the body is long and its texts are not.
     """
-    query = _checked(nested(_pairs(scope["query_string"])))
+    query = read_query(scope)
     lifted = Lifted(longest=LONGEST_TEXT if isinstance(body, Upload) else sys.maxsize)
     try:
         found = _read_body_parameters(scope, body, lifted)
@@ -111,7 +120,7 @@ def _read_body_parameters(scope: Scope, body: bytes | Upload, lifted: Lifted) ->
 def _without_texts(body: Upload, lifter: JsonLifter | FormLifter) -> bytes:
     for block in body.blocks():
         lifter.feed(block)
-        if len(lifter.rest) > MOST_IN_MEMORY:
+        if len(lifter.rest) > MOST_LEFT:
             raise TooLongInMemory
     return lifter.end()
 
@@ -123,6 +132,9 @@ def _checked(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _pairs(encoded: bytes) -> list[tuple[str, str]]:
     """`a=1&b` → pairs. Only `&` separates, `+` is a space, a name without `=` has an empty value, bytes are UTF-8."""
+    if encoded.count(b"&") > 2 * MAX_FIELDS:
+        # those that are left empty do not count, but nobody leaves as many; millions of pieces fill the memory first
+        raise NotReadable(f"more than {MAX_FIELDS} fields")
     pairs = []
     for pair in encoded.split(b"&"):
         if pair:
@@ -132,10 +144,25 @@ def _pairs(encoded: bytes) -> list[tuple[str, str]]:
 
 
 def _decoded(encoded: bytes) -> str:
+    spaced = encoded.replace(b"+", b" ")
     try:
-        return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8")
+        if len(spaced) <= BLOCK:
+            return unquote_to_bytes(spaced).decode("utf-8")
+        return b"".join(map(unquote_to_bytes, _blocks(spaced))).decode("utf-8")
     except UnicodeDecodeError:
         raise NotReadable("a parameter is not UTF-8") from None
+
+
+def _blocks(encoded: bytes) -> Iterator[bytes]:
+    """The text in blocks that cut no escape: the decoder makes a text of its own of all that is between two of them."""
+    at = 0
+    while at < len(encoded):
+        end = at + BLOCK
+        escape = encoded.rfind(b"%", end - 2, end)
+        if 0 <= escape < len(encoded) - 2:
+            end = escape
+        yield encoded[at:end]
+        at = end
 
 
 class _Parts:
@@ -150,6 +177,8 @@ class _Parts:
         self._data = plain_text(lifted)
 
     def on_part_begin(self) -> None:
+        if len(self.pairs) >= MAX_FIELDS:
+            raise NotReadable(f"more than {MAX_FIELDS} fields")
         self._headers = {}
         self._data = plain_text(self._lifted)
 

@@ -99,6 +99,10 @@ class Principals:
         """Whether this is the configured administrator's key."""
         return same_secret(key, self._admin_api_key)
 
+    async def is_any_valid(self, credentials: Credentials, *, client_address: str, now: datetime) -> bool:
+        """Whether somebody who may call something has sent these."""
+        return bool(await self._valid(credentials, client_address=client_address, now=now))
+
     async def identify(
         self, command: Command, credentials: Credentials, *, client_address: str, now: datetime
     ) -> Principal:
