@@ -24,7 +24,7 @@ from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, Long
 from journeys_api.http.envelopes import Answer, Door
 from journeys_api.http.exchange import Exchange, begun
 from journeys_api.http.metrics import Metrics
-from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters, read_query
+from journeys_api.http.parameters import Given, TooLongInMemory, header, read_parameters
 from journeys_api.http.principals import CredentialRefused, PermissionRefused, Principals, find_credentials
 from journeys_api.http.rate_limits import Quota, RateLimits
 from journeys_api.http.receiving import Receiver, name_as_sent, named_command
@@ -140,13 +140,13 @@ class Doors:
         except CredentialRefused:
             return self._refused(exchange)
         except NotReadable as error:
-            return await self._unreadable(exchange, str(error))
+            return envelopes.not_readable(str(error))
         except (BodyTooLarge, TooLongInMemory):
             exchange.is_last = True
-            return await self._unreadable(exchange, "the body is too large", status=413)
+            return envelopes.not_readable("the body is too large", status=413)
         except BodyTooSlow:
             exchange.is_last = True
-            return await self._unreadable(exchange, "the body did not arrive in time", status=408)
+            return envelopes.not_readable("the body did not arrive in time", status=408)
         except TooManyLongBodies:
             exchange.is_last = True
             return envelopes.internal_failure(status=503)
@@ -155,18 +155,6 @@ class Doors:
         """99998, or 429 to an address that has had it too often."""
         quota = self._rate_limits.refused_credential(exchange.client_address)
         return envelopes.credential_refused(exchange.door) if quota.allowed else envelopes.rate_limited(quota.headers())
-
-    async def _unreadable(self, exchange: Exchange, reason: str, *, status: int = 400) -> Answer:
-        """100000; without a valid credential in its head a request counts as one with a wrong credential does."""
-        try:
-            query = read_query(exchange.scope)
-        except NotReadable:
-            query = {}
-        if not await self._receiver.is_known(exchange, find_credentials(exchange.scope, Given(query=query, body={}))):
-            quota = self._rate_limits.refused_credential(exchange.client_address)
-            if not quota.allowed:
-                return envelopes.rate_limited(quota.headers())
-        return envelopes.not_readable(reason, status=status)
 
     async def _read(self, exchange: Exchange, command: Command | None, body: bytes | Upload) -> Answer:
         size = body.size if isinstance(body, Upload) else len(body)
