@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import criteria
 from journeys_api.criteria import CriteriaInvalid, CriteriaNotEvaluable
-from journeys_api.engine import admissions, queues, records
+from journeys_api.engine import admissions, queues
 from journeys_api.engine.admissions import Entrant, Refused
 from journeys_api.engine.frequency import TOO_OFTEN, too_often
 from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.matching import PULLED, Matcher
 from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
+from journeys_api.leaving import Exit, exit_journeys
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
 from journeys_api.segments.service import criteria_of_segments
 from journeys_api.trigger_events import EXIT, MAX_DEPTH, START
@@ -71,7 +72,7 @@ async def enroll_events(
     if limit == 1 and events:
         claimed.owner_id, claimed.event_id = events[0].owner_id, events[0].event_id
     # of nobody are there two: who leaves and who comes are different people, and either may be first
-    await records.exit_journeys(session, [_exit_of(event) for event in events if event.kind == EXIT], now=now)
+    await exit_journeys(session, [_exit_of(event) for event in events if event.kind == EXIT], now=now)
     starting = [event for event in events if event.kind != EXIT]
     if starting:
         await _let_in(session, starting, now=now)
@@ -79,8 +80,8 @@ async def enroll_events(
     return len(events)
 
 
-def _exit_of(event: Row[Any]) -> records.Exit:
-    return records.Exit(
+def _exit_of(event: Row[Any]) -> Exit:
+    return Exit(
         event.owner_id,
         event.list_id,
         event.subscriber_id,

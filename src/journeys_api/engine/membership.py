@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import ARRAY, BigInteger, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.engine import admissions, records
+from journeys_api.engine import admissions
 from journeys_api.engine.enrolling import Candidate, admit, cause_of
 from journeys_api.journeys.errors import JourneyNotFound
+from journeys_api.leaving import Exit, exit_journeys
 from journeys_api.lists import service as lists
 from journeys_api.models import Enrollment, EnrollmentState, Journey, JourneyStatus
 from journeys_api.subscribers import service as subscribers
@@ -192,8 +193,8 @@ async def leave(
         raise JourneyNotFound
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     await subscribers.get_subscriber(session, owner_id=owner_id, list_id=list_id, subscriber_id=subscriber_id)
-    leaving = records.Exit(owner_id, list_id, subscriber_id, journey_id, "subscriber.journey.exit")
-    await records.exit_journeys(session, [leaving], now=now)
+    leaving = Exit(owner_id, list_id, subscriber_id, journey_id, "subscriber.journey.exit")
+    await exit_journeys(session, [leaving], now=now)
 
 
 async def memberships(
