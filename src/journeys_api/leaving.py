@@ -1,11 +1,23 @@
-"""People leave journeys before the end: sent by a command or by another journey."""
+"""People leave journeys before the end: sent by a command or by another journey, or because they are deleted.
+
+Whoever deletes people calls `before_deletion`. Nobody of them goes on from the commit on: few are out of their journeys
+by then; of many the workers see to it (`engine/deletions.py`), and as long as they do, a step looks at whether those of
+the list are still there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+
+from journeys_api.models import Subscriber
+from journeys_api.trigger_events import EXIT, Happened, record, wake
+
+DELETED = "subscriber deleted"
+AT_ONCE = 1000
+"""How many people leave their journeys in the transaction that deletes them: it holds what steps wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +100,77 @@ async def exit_journeys(session: AsyncSession, exits: Sequence[Exit], *, now: da
     if leaving:
         places, reasons = [row.place for row in leaving], [row.reason for row in leaving]
         await session.execute(_EXIT, {"places": places, "reasons": reasons, "now": now})
+
+
+# `ended_at` and `lease_token` say pending or held without an invitation to the partial index of those, which is read
+# whole for it. Locked in order, as whoever records how attempts ended locks them. Webhooks of people whom a journey
+# deleted know these by themselves, and are called.
+_WITHDRAW = text(
+    """
+UPDATE deliveries SET state = 'withdrawn', reason = :reason, ended_at = :now WHERE delivery_id = ANY (ARRAY (
+    SELECT h.delivery_id FROM (
+        SELECT d.delivery_id FROM unnest(CAST(:people AS bigint[])) AS w(subscriber_id), LATERAL (
+            SELECT enrollment_id FROM enrollments e WHERE e.owner_id = :owner AND e.subscriber_id = w.subscriber_id
+            OFFSET 0
+        ) AS e, LATERAL (
+            SELECT delivery_id FROM deliveries d WHERE d.owner_id = :owner AND d.enrollment_id = e.enrollment_id
+            AND d.ended_at IS NULL AND d.lease_token IS NULL AND d.deleted_subscriber IS NULL OFFSET 0
+        ) AS d ORDER BY d.delivery_id
+    ) AS w, LATERAL (
+        SELECT delivery_id FROM deliveries d
+        WHERE d.delivery_id = w.delivery_id AND d.ended_at IS NULL AND d.lease_token IS NULL
+          AND d.deleted_subscriber IS NULL FOR UPDATE
+    ) AS h
+))
+"""
+)
+
+
+async def end_deleted(
+    session: AsyncSession, people: Sequence[tuple[int, int]], *, owner_id: int, now: datetime
+) -> None:
+    """End deleted people's passes through journeys, and withdraw what journeys owe them.
+
+    What is being sent just now is withdrawn when it is to be tried again.
+
+    Args:
+        people: list and subscriber of each.
+    """
+    exits = [Exit(owner_id, list_id, subscriber_id, 0, DELETED) for list_id, subscriber_id in people]
+    await exit_journeys(session, exits, now=now)
+    # a statement that begins after it: a step that had them owes what it owes by now
+    await session.execute(
+        _WITHDRAW,
+        {"owner": owner_id, "people": [each.subscriber_id for each in exits], "reason": DELETED, "now": now},
+    )
+
+
+async def before_deletion(
+    session: AsyncSession, who: ColumnElement[bool], *, owner_id: int, list_ids: Sequence[int], now: datetime
+) -> ColumnElement[bool]:
+    """Have an account's people leave their journeys because this transaction is going to delete them.
+
+    Enrollments are locked before subscribers, as steps do.
+
+    Args:
+        who: a condition over `Subscriber`.
+        list_ids: all lists that they are on.
+
+    Returns:
+        Whom to delete: `who`, or exactly those who have left.
+    """
+    chosen = select(Subscriber.list_id, Subscriber.subscriber_id).where(who).limit(AT_ONCE + 1)
+    people = [(row.list_id, row.subscriber_id) for row in await session.execute(chosen)]
+    if len(people) > AT_ONCE:
+        await session.execute(
+            text("INSERT INTO deletions (owner_id, list_id) SELECT :owner, unnest(CAST(:lists AS bigint[]))"),
+            {"owner": owner_id, "lists": list(list_ids)},
+        )
+        await wake(session)
+        return who
+    await end_deleted(session, people, owner_id=owner_id, now=now)
+    # who is let into a journey at this moment leaves it by this: events of a person are looked at in their order
+    left = [Happened(EXIT, list_id, subscriber_id, payload={"reason": DELETED}) for list_id, subscriber_id in people]
+    await record(session, left, owner_id=owner_id, now=now)
+    ids = literal([subscriber_id for _, subscriber_id in people], ARRAY(BigInteger))
+    return (Subscriber.owner_id == owner_id) & (Subscriber.subscriber_id == any_(ids))

@@ -19,6 +19,10 @@ INVARIANTS = {
             SELECT FROM journey_actions a
             WHERE a.action_id = e.action_id AND a.journey_id = e.journey_id AND a.removed_at IS NULL)
     """,
+    "nobody is active who is not there": """
+        SELECT enrollment_id FROM enrollments e WHERE owner_id = :owner AND state = 'active' AND NOT EXISTS (
+            SELECT FROM subscribers s WHERE s.owner_id = e.owner_id AND s.subscriber_id = e.subscriber_id)
+    """,
     "nobody is active twice in a journey": """
         SELECT journey_id, subscriber_id FROM enrollments WHERE owner_id = :owner AND state = 'active'
         GROUP BY journey_id, list_id, subscriber_id HAVING count(*) > 1
@@ -164,6 +168,8 @@ class Play:
                     TagID=self.tag_id,
                     SubscriberID=person,
                 )
+            case "forget":
+                await self.api.call("subscribers.delete", SubscriberListID=self.audience.list_id, Subscribers=[person])
             case "enable" | "disable" | "delete":
                 await self.api.call(f"journey.{what}", JourneyID=journey_id)
             case "edit":
@@ -178,7 +184,21 @@ class Play:
                 await self.api.call("journey.actions.published", JourneyID=journey_id, Actions=wanted)
 
 
-DEEDS = ["come", "trigger", "trigger", "remove", "exit", "tag", "untag", "enable", "disable", "edit", "publish"]
+DEEDS = [
+    "come",
+    "come",
+    "forget",
+    "trigger",
+    "trigger",
+    "remove",
+    "exit",
+    "tag",
+    "untag",
+    "enable",
+    "disable",
+    "edit",
+    "publish",
+]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from journeys_api.app import Application
 from journeys_api.lists import service as lists
 from tests.conftest import Client, Maker, until_one_waits_for
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 HASHED_ID = re.compile(r"[0-9a-f]{4}(-[0-9a-f]{4}){7}")
 READ = ("user.webhook.get", "user.webhook.delete", "user.webhook.stats")
 
@@ -91,7 +93,7 @@ async def test_no_webhook_is_bound_to_a_list_that_is_being_deleted(app: Applicat
     given = {**own, "Name": "Shop", "RelListID": doomed, "Event": "Subscription"}
 
     async with app.sessions.begin() as session:
-        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed])
+        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed], now=NOW)
         binding = asyncio.create_task(api.codes(command, **given))
         await until_one_waits_for(session)
 
@@ -106,7 +108,7 @@ async def test_a_call_that_meets_the_deletion_of_its_list_is_told_so(
     webhook = await a_webhook(api, doomed)
 
     async with app.sessions.begin() as session:
-        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed])
+        await lists.delete_lists(session, owner_id=api.account.user_id, list_ids=[doomed], now=NOW)
         calling = asyncio.create_task(http.post(webhook["URL"], json={"email": "ada@example.com"}))
         await until_one_waits_for(session)
 

@@ -219,7 +219,7 @@ async def test_no_list_leads_to_one_that_is_being_deleted(app: Application, api:
     doomed, leading = await make_list(api), await make_list(api)
 
     async with app.sessions.begin() as session:
-        await lists.delete_lists(session, owner_id=owner_of(api).user_id, list_ids=[doomed])
+        await lists.delete_lists(session, owner_id=owner_of(api).user_id, list_ids=[doomed], now=NOW)
         linking = asyncio.create_task(refused(api, "list.update", SubscriberListID=leading, OptOutSubscribeTo=doomed))
         await until_one_waits_for(session)
 

@@ -126,14 +126,15 @@ async def test_everybody_who_leaves_is_told_on_every_list(app: Application, api:
     )
 
 
-async def test_a_preview_and_a_deletion_tell_nothing(app: Application, api: Client) -> None:
+async def test_a_preview_tells_nothing_and_a_deletion_that_journeys_end(app: Application, api: Client) -> None:
     list_id = await make_list(api)
     ann = await create(api, list_id, ANN)
 
     await api.ok("subscriber.unsubscribe", ListID=list_id, EmailAddress=ANN, IPAddress=IP, Preview=1)
+    assert await events(app, api) == []
     await api.ok("subscribers.delete", SubscriberListID=list_id, Subscribers=str(ann))
 
-    assert await events(app, api) == []
+    assert await events(app, api) == [("Exit", list_id, ann, 0, {"reason": "subscriber deleted"})]
 
 
 async def test_only_new_and_removed_tags_are_told(app: Application, api: Client) -> None:

@@ -112,6 +112,13 @@ class Batch:
         """Look at these people again then."""
         self._settle(cohort, "active", until, reason)
 
+    def end(self, cohort: Cohort, reason: str) -> None:
+        """End people where they stand: they have reached that action and not done it."""
+        if cohort.action_id is not None:
+            self._numbers(cohort, cohort.action_id).active -= cohort.count
+        self._numbers(cohort).active -= cohort.count
+        self._settle(cohort, "exited", None, reason)
+
     def _close(self, cohort: Cohort, state: str, reason: str | None) -> None:
         self._numbers(cohort).active -= cohort.count
         cohort.action_id = None

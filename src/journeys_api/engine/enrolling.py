@@ -23,7 +23,7 @@ from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.matching import PULLED, Matcher
 from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
-from journeys_api.leaving import Exit, exit_journeys
+from journeys_api.leaving import DELETED, Exit, exit_journeys
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
 from journeys_api.segments.service import criteria_of_segments
 from journeys_api.trigger_events import EXIT, MAX_DEPTH, START
@@ -81,14 +81,16 @@ async def enroll_events(
 
 
 def _exit_of(event: Row[Any]) -> Exit:
+    reason = event.payload.get("reason", "left by a journey")
     return Exit(
         event.owner_id,
         event.list_id,
         event.subscriber_id,
         event.subject_id,
-        event.payload.get("reason", "left by a journey"),
+        reason,
         event.payload.get("but", ()),
-        event.occurred_at,
+        # nothing lets somebody in who is deleted
+        None if reason == DELETED else event.occurred_at,
     )
 
 

@@ -24,6 +24,8 @@ from journeys_api.trigger_events import AWAITED, wake
 # Who has the most in common comes as one row, with a text for each column of what is everybody's own: making rows and
 # values of thousands of people costs more than all that is done with them. What let somebody in is told of website
 # events only, as nobody asks otherwise; `entered` where not all came at one instant.
+# Whether people are gone is asked of those only who may be: of a list that is losing many just now, and before the
+# first step, since nobody is kept from being deleted while they are let in.
 _TAKE_PEOPLE = """
 WITH gone AS (
     DELETE FROM timers WHERE ctid = ANY (ARRAY (
@@ -50,18 +52,26 @@ SELECT count(*) AS size, owner_id, journey_id, list_id, depth, action_id, attemp
        CAST(array_agg(place) AS text) AS places, CAST(array_agg(enrollment_id) AS text) AS enrollment_ids,
        CAST(array_agg(subscriber_id) AS text) AS subscriber_ids, CAST(array_agg(seq) AS text) AS seqs,
        CASE WHEN min(entered_at) < max(entered_at) THEN array_agg(entered_at) END AS entered,
-       CASE WHEN has_event THEN array_agg(cause) END AS causes
-FROM (SELECT *, strpos(cause, '"Event"') > 0 AS has_event FROM people) AS p
-GROUP BY owner_id, journey_id, list_id, depth, action_id, attempts, seq = 0, has_event
+       CASE WHEN has_event THEN array_agg(cause) END AS causes, is_gone
+FROM (
+    SELECT *, strpos(cause, '"Event"') > 0 AS has_event,
+           CASE WHEN seq = 0 OR list_id = ANY (ARRAY (SELECT list_id FROM deletions)) THEN (
+               SELECT true FROM subscribers s
+               WHERE s.owner_id = people.owner_id AND s.subscriber_id = people.subscriber_id LIMIT 1
+           ) IS NULL ELSE false END AS is_gone
+    FROM people
+) AS p
+GROUP BY owner_id, journey_id, list_id, depth, action_id, attempts, seq = 0, has_event, is_gone
 """
 
 
 async def take_people(
     session: AsyncSession, shard: int, *, journey_ids: Sequence[int], share: int, now: datetime, path: Path
-) -> tuple[int, list[tuple[Cohort, bool]]]:
+) -> tuple[int, list[tuple[Cohort, bool, bool]]]:
     """Delete due timers of the journeys, at most `share` of each; of how many people, and these people, locked.
 
-    Those who ended or got another timer meanwhile are left out. With each cohort: whether it has taken no step yet.
+    Those who ended or got another timer meanwhile are left out. With each cohort: whether it has taken no step yet, and
+    whether these people were deleted.
     """
     rows = await session.execute(
         text(_TAKE_PEOPLE.format(share=int(share))), {"shard": shard, "journeys": list(journey_ids), "now": now}
@@ -89,7 +99,7 @@ async def take_people(
             entered_at=row.entered_at,
             path=path,
         )
-        cohorts.append((cohort, row.is_new))
+        cohorts.append((cohort, row.is_new, row.is_gone))
     return taken, cohorts
 
 

@@ -23,6 +23,7 @@ from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import READING_OUTBOX, RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.journeys import insiders
+from journeys_api.leaving import DELETED
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
 
@@ -98,17 +99,20 @@ async def _not_enabled(session: AsyncSession, journey_ids: Sequence[int]) -> lis
     return [journey_id for journey_id in journey_ids if journey_id not in found]
 
 
-async def _walk(session: AsyncSession, batch: Batch, cohorts: Sequence[tuple[Cohort, bool]]) -> None:
+async def _walk(session: AsyncSession, batch: Batch, cohorts: Sequence[tuple[Cohort, bool, bool]]) -> None:
     """Everybody goes on until they wait or end, one action after the other.
 
     Args:
-        cohorts: and whether they have taken no step yet.
+        cohorts: with each whether it has taken no step yet, and whether these people were deleted.
     """
     standing: dict[tuple[int, int | None], list[Cohort]] = defaultdict(list)
-    for cohort, is_new in cohorts:
-        standing[(cohort.origin.journey_id, cohort.action_id)].append(cohort)
+    for cohort, is_new, is_gone in cohorts:
         if is_new:
             batch.begin(cohort)
+        if is_gone:
+            batch.end(cohort, DELETED)
+        else:
+            standing[(cohort.origin.journey_id, cohort.action_id)].append(cohort)
     while standing:
         (journey_id, action_id), group = standing.popitem()
         flow = batch.flows[journey_id]

@@ -12,6 +12,7 @@ from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.engine import isolation, queues
 from journeys_api.engine.beats import Beats
+from journeys_api.engine.deletions import end_deleted_people
 from journeys_api.engine.enrolling import enroll_events
 from journeys_api.engine.flows import Flows
 from journeys_api.engine.isolation import Claimed
@@ -106,7 +107,7 @@ class Engine:
             return await work(session, shard, limit, claimed, await self._clock.now(session))
 
     async def chores(self) -> int:
-        """Work that belongs to no shard: pulls, journeys' jobs, counters, months, old refusals; how much there was."""
+        """Work that belongs to no shard: pulls, jobs, deletions, counters, months, old refusals; how much there was."""
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
             if now.date() != self._months_made_on:
@@ -116,6 +117,8 @@ class Engine:
         pulled = await pull_due(self._sessions, self._clock)
         async with self._sessions.begin() as session:
             done = await do_journey_jobs(session, now=await self._clock.now(session))
+        async with self._sessions.begin() as session:
+            done += await end_deleted_people(session, now=await self._clock.now(session))
         async with self._sessions.begin() as session:
             done += await fold_counters(session)
         async with self._sessions.begin() as session:

@@ -345,5 +345,5 @@ async def lists_delete(call: Call, *, list_ids: list[int]) -> Body:
     are no ids, or not the account's lists, are skipped (as `journeys.delete` does); a list of ids without a single id
     is answered with 1.
     """
-    await service.delete_lists(call.session, owner_id=call.owner_id, list_ids=list_ids)
+    await service.delete_lists(call.session, owner_id=call.owner_id, list_ids=list_ids, now=call.now)
     return {}

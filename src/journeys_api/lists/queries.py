@@ -221,6 +221,11 @@ async def lists_for_deletion(session: AsyncSession, *, owner_id: int, list_ids: 
     return list(await session.scalars(statement.with_only_columns(SubscriberList.list_id)))
 
 
+def on_lists(owner_id: int, list_ids: Sequence[int]) -> ColumnElement[bool]:
+    """The subscribers of some lists."""
+    return (Subscriber.owner_id == owner_id) & (Subscriber.list_id == _array(list_ids))
+
+
 async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> None:
     """Remove lists (already known to be the account's) and all that belongs to them.
 
@@ -233,7 +238,7 @@ async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequen
     for statement in (
         delete(SubscriberTag).where(SubscriberTag.owner_id == owner_id, SubscriberTag.tag_id.in_(tags)),
         delete(WebsiteEvent).where(WebsiteEvent.owner_id == owner_id, WebsiteEvent.list_id == doomed),
-        delete(Subscriber).where(Subscriber.owner_id == owner_id, Subscriber.list_id == doomed),
+        delete(Subscriber).where(on_lists(owner_id, list_ids)),
         delete(Tag).where(Tag.owner_id == owner_id, Tag.list_id == doomed),
         delete(Segment).where(Segment.owner_id == owner_id, Segment.list_id == doomed),
         delete(CustomField).where(CustomField.owner_id == owner_id, CustomField.list_id == doomed),

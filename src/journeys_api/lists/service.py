@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.leaving import before_deletion
 from journeys_api.lists import queries
 from journeys_api.lists.errors import (
     ConfirmationEmailNotFound,
@@ -251,16 +252,18 @@ async def page_of_lists(
     return ListPage(lists, counts, segments, total)
 
 
-async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int]) -> None:
+async def delete_lists(session: AsyncSession, *, owner_id: int, list_ids: Sequence[int], now: datetime) -> None:
     """Remove lists with their subscribers, segments, fields, tags, suppressed addresses and inbound webhooks; ids that
     are not the account's are skipped.
 
     The values of global fields stay, because they belong to the address, and the confirmation email stays, because
-    other lists may send it. Other lists forget that they lead to a removed one. Journeys that name it name nothing from
-    then on: ids are never used again. No trigger event comes of it: nobody unsubscribed and no tag was taken off.
+    other lists may send it. Journeys end for whoever is inside. Other lists forget that they lead to a removed one.
+    Journeys that name it name nothing from then on: ids are never used again. No trigger event comes of it: nobody
+    unsubscribed and no tag was taken off.
     """
     found = await queries.lists_for_deletion(session, owner_id=owner_id, list_ids=list_ids)
     if found:
+        await before_deletion(session, queries.on_lists(owner_id, found), owner_id=owner_id, list_ids=found, now=now)
         await queries.delete_lists(session, owner_id=owner_id, list_ids=found)
 
 

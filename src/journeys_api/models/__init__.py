@@ -45,6 +45,7 @@ from journeys_api.models.engine import ActionSubscriber, Activity, Enrollment, E
 from journeys_api.models.engine_queue import (
     SHARDS,
     CounterDelta,
+    Deletion,
     Delivery,
     DeliveryKind,
     DeliveryState,
@@ -91,6 +92,7 @@ __all__ = [
     "CounterDelta",
     "CredentialChange",
     "CustomField",
+    "Deletion",
     "Delivery",
     "DeliveryKind",
     "DeliveryState",

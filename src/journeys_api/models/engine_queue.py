@@ -176,6 +176,19 @@ class JourneyJob(Base):
     created_at: Mapped[datetime]
 
 
+class Deletion(Base):
+    """Many people of a list were deleted at once: those of them who are inside journeys are yet to be ended."""
+
+    __tablename__ = "deletions"
+
+    deletion_id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    owner_id: Mapped[int]
+    list_id: Mapped[int]
+    journey_id: Mapped[int] = mapped_column(server_default=text("0"))
+    """The next chunk begins in this journey, behind the person."""
+    subscriber_id: Mapped[int] = mapped_column(server_default=text("0"))
+
+
 class Step(Base):
     """One action done by one enrollment. Append only and lean: no key, no index; partitioned by month."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.criteria import Criteria, CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.fields import service as fields
+from journeys_api.leaving import before_deletion
 from journeys_api.lists import service as lists
 from journeys_api.models import BounceType, Segment, Subscriber, SubscriptionStatus
 from journeys_api.segments import service as segments
@@ -162,7 +163,9 @@ async def _page(
 async def delete_subscribers(
     session: AsyncSession, *, owner_id: int, list_id: int, chosen: Selection, now: datetime
 ) -> None:
-    """Delete subscribers of a list with their tags. Who was deleted never unsubscribed: no list setting takes effect.
+    """Delete subscribers of a list with their tags; journeys that they are in end for them.
+
+    Who was deleted never unsubscribed: no list setting takes effect.
 
     Raises:
         ListNotFound: no such list in this account.
@@ -170,6 +173,7 @@ async def delete_subscribers(
     """
     await lists.get_list(session, owner_id=owner_id, list_id=list_id)
     who = await selection.condition(session, chosen, owner_id=owner_id, list_id=list_id, now=now)
+    who = await before_deletion(session, who, owner_id=owner_id, list_ids=[list_id], now=now)
     # nothing of these rows is in the session; the default would fetch the key of every deleted subscriber
     await session.execute(delete(Subscriber).where(who).execution_options(synchronize_session=False))
 

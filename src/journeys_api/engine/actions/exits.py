@@ -12,6 +12,7 @@ from journeys_api.delivery.outbox import keep_for_webhooks
 from journeys_api.engine.people import Moves, Person, exited
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.journeys.action_types import ExitJourneyParameters, NoParameters, TargetJourneyParameters
+from journeys_api.leaving import DELETED
 from journeys_api.models import Journey
 from journeys_api.subscribers.effects import delete_many
 from journeys_api.trigger_events import EXIT, START, Happened
@@ -19,8 +20,8 @@ from journeys_api.trigger_events import EXIT, START, Happened
 _LEFT = "left by a journey"
 
 
-def _exit_of(person: Person, journey_id: int, *, but: Sequence[int] = ()) -> Happened:
-    return Happened(EXIT, person.list_id, person.subscriber_id, journey_id, {"but": list(but), "reason": _LEFT})
+def _exit_of(person: Person, journey_id: int, *, but: Sequence[int] = (), reason: str = _LEFT) -> Happened:
+    return Happened(EXIT, person.list_id, person.subscriber_id, journey_id, {"but": list(but), "reason": reason})
 
 
 @action("ExitThisJourney", uses_sql=False)
@@ -103,5 +104,5 @@ async def delete_subscriber(standing: Standing, people: Sequence[Person], parame
     await delete_many(standing.session, owner_id=standing.owner_id, subscriber_ids=subscriber_ids)
     moves = Moves(exited("DeleteSubscriber"))
     but = [standing.flow.journey_id]
-    moves.happened = [(_exit_of(person, 0, but=but), person.depth + 1) for person in people]
+    moves.happened = [(_exit_of(person, 0, but=but, reason=DELETED), person.depth + 1) for person in people]
     return moves
