@@ -154,7 +154,9 @@ async def test_the_same_event_fifty_times_is_one_and_enters_one_journey(site: Si
     await site.api.ok("event.track", ListID=site.audience.list_id, Event="page_view", Email=VICTIM, UUID="v-1")
     same = event("Cart")
 
-    answers = await asyncio.gather(*(site.report(same, same) for _ in range(25)))
+    answers = []
+    for _ in range(5):  # no more at once than there are connections: on a slow machine the others would have 503
+        answers += await asyncio.gather(*(site.report(same, same) for _ in range(5)))
     await site.work.move()
 
     assert {answer.status_code for answer in answers} == {204}
