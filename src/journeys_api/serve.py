@@ -20,6 +20,7 @@ import uvicorn
 
 from journeys_api.app import Application, create_app
 from journeys_api.first_start import prepare
+from journeys_api.http.connections import ServerConfig
 from journeys_api.logging import configure_logging
 from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
@@ -78,18 +79,11 @@ def run_worker(settings: Settings, listener: socket.socket, processes: int, with
         processes: how many processes do this together.
     """
     application = create_app(settings, processes=processes, with_worker=with_worker)
-    config = uvicorn.Config(
+    config = ServerConfig(
         application,
+        settings,
         loop="uvloop",
-        http="httptools",
-        ws="none",
         lifespan="on",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        # The application decides itself whose X-Forwarded-For it believes.
-        proxy_headers=False,
-        server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace.total_seconds()),
     )
     collect_rarely()

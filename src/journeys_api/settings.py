@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe event that is written."""
 
+    max_connections: int | None = Field(default=None, ge=1)
+    """Connections of clients that one process holds at once; further ones are answered 503. Unset: three quarters of
+    the files that the process may open, at most 10,000."""
+
+    head_timeout: Duration = timedelta(seconds=10)
+    """How long a client may take to send a request's first line and headers before its connection is closed."""
+
     body_timeout: Duration = timedelta(seconds=20)
     """How long a client may take to send a request body before it is answered with 408."""
 

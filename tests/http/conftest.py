@@ -19,6 +19,7 @@ from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import as_given, boolean, identifier, text
 from journeys_api.commands.registry import COMMANDS, Envelope, Param, Refusal, Scope, command
 from journeys_api.errors import DomainError
+from journeys_api.http.connections import ServerConfig
 from journeys_api.settings import Settings
 
 BODY_TIMEOUT = timedelta(seconds=0.5)
@@ -247,24 +248,20 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-@pytest.fixture(scope="module")
-async def server(wired: Wired) -> AsyncIterator[Server]:
-    """The application behind uvicorn, set up as `journeys-api serve` sets it up."""
+@asynccontextmanager
+async def served(wired: Wired, **changes: Any) -> AsyncIterator[Server]:
+    """The application behind uvicorn, as `journeys-api serve` sets it up with some settings changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        wired.app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-    )
-    running = _Uvicorn(config)
+    running = _Uvicorn(ServerConfig(wired.app, wired.app.settings.model_copy(update=changes), lifespan="off"))
     task = asyncio.create_task(running.serve(sockets=[listener]))
     yield Server(listener.getsockname()[1], wired.happened)
     running.should_exit = True
     await task
     listener.close()
+
+
+@pytest.fixture(scope="module")
+async def server(wired: Wired) -> AsyncIterator[Server]:
+    """A server with the settings that nobody has changed."""
+    async with served(wired) as server:
+        yield server
