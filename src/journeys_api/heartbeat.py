@@ -8,6 +8,7 @@ to know how long each may take.
 
 import asyncio
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,8 @@ import structlog
 
 from journeys_api.db import connect
 from journeys_api.deadlines import Interruptible
+from journeys_api.failures import DRIVER_ERRORS
+from journeys_api.loops import keep_going, pause
 
 log = structlog.get_logger(__name__)
 
@@ -39,21 +42,24 @@ class Heartbeat:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ask until `stop` is set."""
-        while not stop.is_set():
+        await keep_going(partial(self._watch, stop), stop, event="heartbeat_failed")
+
+    async def _watch(self, stop: asyncio.Event) -> float:
+        """Ask on one connection, as long as there are answers; when there is to be another."""
+        try:
+            connection = await connect(self._url, server_settings={"application_name": "journeys-api heartbeat"})
+        except TimeoutError:
+            self._miss()
+        except DRIVER_ERRORS as error:
+            # it answers, if only that it does not want us: calls find that out by themselves, and at once
+            log.info("heartbeat_interrupted", error=type(error).__name__)
+            self.is_late = False
+        else:
             try:
-                connection = await connect(self._url, server_settings={"application_name": "journeys-api heartbeat"})
-            except TimeoutError:
-                self._miss()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                # it answers, if only that it does not want us: calls find that out by themselves, and at once
-                log.info("heartbeat_interrupted", error=type(error).__name__)
-                self.is_late = False
-            else:
-                try:
-                    await self._ask(connection, stop)
-                finally:
-                    connection.terminate()
-            await _passed(stop, INTERVAL)
+                await self._ask(connection, stop)
+            finally:
+                connection.terminate()
+        return INTERVAL
 
     async def _ask(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -65,13 +71,13 @@ class Heartbeat:
                 if time.monotonic() - asked_at < PATIENCE + INTERVAL:
                     self._miss()
                 return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+            except DRIVER_ERRORS as error:
                 log.info("heartbeat_interrupted", error=type(error).__name__)
                 return
             if self.is_late:
                 self.is_late = False
                 log.info("database_answers")
-            await _passed(stop, INTERVAL)
+            await pause(INTERVAL, stop)
 
     def _miss(self) -> None:
         log.error("database_silent", waiting=len(self._open))
@@ -98,11 +104,3 @@ class Guarded(Interruptible):
     ) -> None:
         self._among.discard(self)
         super().__exit__(kind, error, trace)
-
-
-async def _passed(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
