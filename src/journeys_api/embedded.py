@@ -256,6 +256,14 @@ class EmbeddedPostgres:
         log.info("postgres_cluster_made", directory=str(self.cluster), seconds=round(time.monotonic() - started, 2))
 
     def _spawn(self, user: ServerUser) -> None:
+        if self._child is not None:
+            # One that was killed is no server any more some moments before it has an end to be read.
+            try:
+                self._child.wait(STOP_PATIENCE)
+            except subprocess.TimeoutExpired as error:
+                raise EmbeddedPostgresError(
+                    f"PostgreSQL (process {self._child.pid}) has left {self.cluster} and does not end"
+                ) from error
         open_the_way(self.cluster, user)
         open_programs(self._programs, user)
         self._clear_stale_locks()

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: shared, taken over, killed and recovered."""
 
 import asyncio
+import fcntl
 import os
 import resource
 import signal
@@ -90,6 +91,16 @@ def the_postmaster(data_dir: Path) -> int:
     return pid
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock on this file."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
 def test_the_products_role_owns_its_database_and_is_no_superuser(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir).own() as url:
         facts = run_sql(
@@ -156,6 +167,18 @@ def test_a_killed_server_is_started_again_for_its_owner(hold: Any, data_dir: Pat
 
     eventually(lambda: postmaster_pid(data_dir) not in (None, pid) and answers(url), "not started again")
     assert run_sql(url, "SELECT value FROM kept") == 7
+
+
+def test_a_server_that_has_not_quite_ended_is_waited_for(data_dir: Path) -> None:
+    """A process thrown away before its end was read is told by a `ResourceWarning`, which is an error here."""
+    with EmbeddedPostgres(data_dir).own() as url:
+        pid = the_postmaster(data_dir)
+
+        (data_dir / "postgres" / "postmaster.pid").unlink()
+        eventually(lambda: is_locked(data_dir / "start.lock"), "nobody noticed")
+        kill(pid)
+
+        eventually(lambda: postmaster_pid(data_dir) not in (None, pid) and answers(url), "not started again")
 
 
 def test_who_watches_outlives_a_want_of_file_descriptors(hold: Any, data_dir: Path) -> None:
