@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import event
 
+from journeys_api.engine import queues
+from journeys_api.models import SHARDS
 from journeys_api.trigger_events import EXIT, Happened
 from tests.conftest import Client
 from tests.engine.conftest import Audience, Work, running
@@ -115,3 +118,24 @@ async def test_a_step_of_many_people_costs_what_that_of_one_costs(api: Client, a
 
     assert len(await work.steps(journey_id)) == len(people)
     assert len(many) == len(one)
+
+
+async def test_nobody_looks_into_a_shard_where_nothing_is_to_be_done(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    here, there = [(await audience.crowd(work, 1, shard=shard))[0] for shard in (3, 5)]
+    tag = await audience.tag("a")
+    await running(api, A_DAY, Trigger="Tag", Trigger_Value=tag)
+    await work.happen(api, Happened("Tag", audience.list_id, there, tag))
+    await work.move()
+    await work.happen(api, Happened("Tag", audience.list_id, here, tag))
+
+    async with work.worker.sessions() as session:
+        now = await work.clock.now(session)
+        with_an_event = await queues.ready_shards(session, now=now)
+        with_somebody_due_as_well = await queues.ready_shards(session, now=now + timedelta(days=2))
+    async with counted(work) as statements:
+        await work.worker.engine.run_until_quiet()
+
+    assert (set(with_an_event), set(with_somebody_due_as_well)) == ({3}, {3, 5})
+    assert 0 < sum("pg_try_advisory_xact_lock" in statement for statement in statements) < SHARDS

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.models import SHARDS
+
 LOCK_SPACE = 0x4A59
 """First key of our two-key advisory locks; the second is the shard."""
 CAP_SPACE = 0x4A5A
@@ -132,11 +134,31 @@ async def leave_round(session: AsyncSession, shard: int, journey_ids: Sequence[i
         )
 
 
+# One look-up a shard and index, whatever waits there: an EXISTS could be planned as a pass over the table.
+_READY = """
+SELECT shard FROM generate_series(0, {last}) AS s(shard)
+WHERE (SELECT TRUE FROM trigger_events e WHERE e.shard = s.shard ORDER BY e.shard, e.owner_id, e.event_id LIMIT 1)
+    OR (SELECT next_due_at <= :now FROM runnable_journeys r WHERE r.shard = s.shard
+        ORDER BY r.shard, r.next_due_at LIMIT 1)
+"""
+
+
+async def ready_shards(session: AsyncSession, *, now: datetime) -> list[int]:
+    """The shards with an event, or with somebody due, whoever may be at work on them."""
+    return list(await session.scalars(text(_READY.format(last=SHARDS - 1)), {"now": now}))
+
+
+_NEXT_DUE = """
+SELECT least(
+    (SELECT min(first.next_due_at) FROM generate_series(0, {last}) AS s(shard), LATERAL (
+        SELECT next_due_at FROM runnable_journeys r WHERE r.shard = s.shard ORDER BY r.shard, r.next_due_at LIMIT 1
+    ) AS first),
+    (SELECT min(due_at) FROM scheduled_pulls)
+)
+"""
+
+
 async def next_due(session: AsyncSession) -> datetime | None:
     """The earliest instant that any enabled journey has somebody due at, or pulls people."""
-    found = await session.scalar(
-        text(
-            "SELECT least((SELECT min(next_due_at) FROM runnable_journeys), (SELECT min(due_at) FROM scheduled_pulls))"
-        )
-    )
+    found = await session.scalar(text(_NEXT_DUE.format(last=SHARDS - 1)))
     return found if isinstance(found, datetime) else None
