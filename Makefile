@@ -21,8 +21,9 @@ serve: $(VENV)/.runtime
 	$(BIN)/journeys-api serve $(ARGS)
 
 # Migrations up, down, up again and checked against the models are among the tests (tests/process/test_migrations.py).
+# The many processes that they start are to load what was compiled once, also where an image says otherwise.
 test: $(VENV)/.development
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

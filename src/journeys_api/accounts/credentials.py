@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from argon2 import PasswordHasher
@@ -11,8 +12,12 @@ MAX_PASSWORD_BYTES = 1024
 """Longer ones are refused before they are hashed: hashing costs time in their length."""
 
 _hasher = PasswordHasher()
-# verified when the account is unknown, so that the answer takes as long as for a wrong password
-_NOBODYS_HASH = _hasher.hash(secrets.token_urlsafe(32))
+
+
+@cache
+def _nobodys_hash() -> str:
+    """Verified when the account is unknown, so that the answer takes as long as for a wrong password."""
+    return _hasher.hash(secrets.token_urlsafe(32))
 
 
 def keyed_hash(pepper: bytes, secret: str) -> bytes:
@@ -49,7 +54,7 @@ def password_matches(password_hash: str | None, password: str) -> bool:
     if len(password.encode("utf-8")) > MAX_PASSWORD_BYTES:
         return False
     try:
-        _hasher.verify(password_hash or _NOBODYS_HASH, password)
+        _hasher.verify(password_hash or _nobodys_hash(), password)
     except (VerifyMismatchError, InvalidHashError):
         return False
     return password_hash is not None
