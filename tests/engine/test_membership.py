@@ -138,6 +138,34 @@ async def test_remove_erases_the_pass_and_withdraws_what_was_not_sent(
     assert (await client.ok("subscriber.journey.remove", **given))["JourneyIDs"] == [journey_id], "not inside: fine"
 
 
+async def test_an_action_forgets_who_stood_there_and_is_removed_but_not_who_passed_it(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    journey_id = await running(api, {"Action": "Debug"}, WAIT)
+    people = [await audience.subscribe(f"p{number}@example.com") for number in range(3)]
+    for person in people:
+        await audience.enter(journey_id, person)
+    await work.move()
+    # the first comes by once more: a pass of theirs has ended at the wait before
+    gone = {"JourneyID": journey_id, "ListID": audience.list_id}
+    await api.ok("subscriber.journey.exit", **gone, SubscriberID=people[0])
+    await audience.enter(journey_id, people[0])
+    await work.move()
+    actions = (await api.ok("journey.get", JourneyID=journey_id))["Actions"]
+
+    for person in people[:2]:
+        await api.ok("subscriber.journey.remove", **gone, SubscriberID=person)
+
+    passed, standing = [
+        await api.ok("journey.action.subscribers", JourneyID=journey_id, ActionID=each["ActionID"]) for each in actions
+    ]
+    assert [row["SubscriberID"] for row in passed["Subscribers"]] == list(map(str, people))
+    assert [row["SubscriberID"] for row in standing["Subscribers"]] == [str(people[0]), str(people[2])]
+    assert standing["TotalSubscribers"] == 2
+    actions = (await api.ok("journey.get", JourneyID=journey_id))["Actions"]
+    assert int(actions[1]["Stats"]["TotalSubscribers"]) == 2
+
+
 async def waits_for_a_lock(work: Work, query: str) -> None:
     """Until somebody who runs such a statement waits for somebody else's transaction."""
     waiting = (

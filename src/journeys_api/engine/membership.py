@@ -108,16 +108,23 @@ _REMOVE = text(
 WITH gone AS (
     DELETE FROM enrollments
     WHERE owner_id = :owner AND enrollment_id = ANY(CAST(:enrollments AS bigint[])) AND state = 'active'
-    RETURNING owner_id, enrollment_id, journey_id, action_id, subscriber_id, created_at
+    RETURNING owner_id, enrollment_id, journey_id, action_id, list_id, subscriber_id, created_at
 ), withdrawn AS (
     UPDATE deliveries d SET state = 'withdrawn', reason = 'removed from the journey', ended_at = :now
     FROM gone WHERE d.owner_id = gone.owner_id AND d.enrollment_id = gone.enrollment_id
       AND d.state IN ('pending', 'held')
 ), left_behind AS (
-    SELECT owner_id, journey_id, CAST(created_at AT TIME ZONE 'UTC' AS date) AS counted_on, EXISTS (
+    SELECT owner_id, journey_id, action_id, list_id, subscriber_id,
+           CAST(created_at AT TIME ZONE 'UTC' AS date) AS counted_on, EXISTS (
         SELECT FROM enrollments e WHERE e.owner_id = gone.owner_id AND e.subscriber_id = gone.subscriber_id
         AND e.journey_id = gone.journey_id AND e.enrollment_id <> gone.enrollment_id
     ) AS was_here_before FROM gone
+), forgotten AS (
+    -- who stood there had not reached it otherwise; the steps before happened and stay, and so do mails that were sent
+    DELETE FROM action_subscribers r USING left_behind l, journey_actions a
+    WHERE NOT l.was_here_before AND a.action_id = l.action_id AND a.action <> 'SendEmail'
+      AND r.owner_id = l.owner_id AND r.subscriber_id = l.subscriber_id
+      AND r.action_id = l.action_id AND r.list_id = l.list_id
 ), counted AS (
     INSERT INTO counter_deltas (owner_id, journey_id, action_id, active_count, total_count, counted_on, people_count)
     SELECT owner_id, journey_id, action_id, -count(*), -count(*), CAST(NULL AS date), 0

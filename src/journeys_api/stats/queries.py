@@ -44,7 +44,7 @@ COUNTERS = (
 """Columns of `MailCounters`, in the order of their wire names."""
 LARGEST = 2**63 - 1
 """Where revenue ends: what is more is told as this. No count comes near it; money may, and no sum shall fail for it."""
-CHANGES_PEOPLE = "(" + " OR ".join(f"{counter} > 0" for counter in ("total_count", *COUNTERS[:-1])) + ")"
+CHANGES_PEOPLE = f"(total_count <> 0 OR {' OR '.join(f'{counter} > 0' for counter in COUNTERS[:-1])})"
 """Whether a change of numbers may have changed who reached the action, or what somebody did with its mail; SQL."""
 
 _OF_JOURNEYS = ("active_count", "total_count", *COUNTERS)
