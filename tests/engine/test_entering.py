@@ -403,6 +403,29 @@ async def test_events_of_one_person_are_read_in_their_order(
     assert await work.ends(waiting) == [("exited", "left by a journey"), ("active", None)]
 
 
+async def test_nobody_waits_until_somebody_who_does_a_thing_thousands_of_times_has_been_looked_at(
+    api: Client, audience: Audience, work: Work
+) -> None:
+    busy, *others = await audience.crowd(work, 4, shard=3)
+    tag = await audience.tag("a")
+    journey_id = await running(
+        api, {"Action": "Wait", "WaitUnit": "days", "WaitAmount": 1}, Trigger="Tag", Trigger_Value=tag
+    )
+    many = Happened("Tag", audience.list_id, busy, tag)
+    await work.happen(api, *[many] * 3000, *[Happened("Tag", audience.list_id, each, tag) for each in others])
+
+    first = await work.worker.engine.enroll(3)
+    of_each = await work.rows(
+        "SELECT subscriber_id, count(*) FROM enrollments WHERE journey_id = :journey GROUP BY 1 ORDER BY 1",
+        journey=journey_id,
+    )
+    second = await work.worker.engine.enroll(3)
+
+    assert (first, second) == (4, 1)
+    assert [tuple(row) for row in of_each] == [(each, 1) for each in sorted([busy, *others])]
+    await work.change("DELETE FROM trigger_events WHERE subscriber_id = :busy", busy=busy)
+
+
 async def test_everybody_of_a_batch_leaves_what_their_own_event_names(
     api: Client, audience: Audience, work: Work
 ) -> None:

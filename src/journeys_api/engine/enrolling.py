@@ -68,7 +68,7 @@ async def enroll_events(
     owner_ids = await queues.accounts_in_turn(session, shard, after=turns.get(shard, 0), limit=most)
     if not owner_ids:
         return 0
-    events = await queues.take_events(session, shard, owner_ids=owner_ids, share=max(1, limit // len(owner_ids)))
+    events = await queues.take_events(session, shard, owner_ids=owner_ids, limit=limit)
     if limit == 1 and events:
         claimed.owner_id, claimed.event_id = events[0].owner_id, events[0].event_id
     # of nobody are there two: who leaves and who comes are different people, and either may be first
