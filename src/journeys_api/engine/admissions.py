@@ -37,8 +37,8 @@ async def active_in(session: AsyncSession, wanted: Sequence[tuple[Journey, Seque
             "AND e.journey_id = w.journey_id AND e.ended_at IS NULL LIMIT 1) AS e"
         ),
         {
-            "owners": [journey.owner_id for journey, people in wanted for _ in people],
-            "journeys": [journey.journey_id for journey, people in wanted for _ in people],
+            "owners": [owner for journey, people in wanted for owner in [journey.owner_id] * len(people)],
+            "journeys": [each for journey, people in wanted for each in [journey.journey_id] * len(people)],
             "people": [subscriber_id for _, people in wanted for subscriber_id in people],
         },
     )

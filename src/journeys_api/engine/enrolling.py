@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -107,13 +108,13 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
     candidates: dict[int, list[Candidate]] = defaultdict(list)
     for event in events:
         person = people.get((event.owner_id, event.subscriber_id))
-        for journey in matcher.matching(event):
+        for journey_id in matcher.matching(event):
             if person is None:
                 reason = "the subscriber is gone"
             elif event.depth > MAX_DEPTH:
                 reason = f"more than {MAX_DEPTH} journeys in a chain"
             else:
-                candidates[journey.journey_id].append(
+                candidates[journey_id].append(
                     Candidate(
                         person[0],
                         event.subscriber_id,
@@ -124,9 +125,7 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
                     )
                 )
                 continue
-            refused.append(
-                Refused(event.owner_id, journey.journey_id, event.list_id, event.subscriber_id, event.kind, reason)
-            )
+            refused.append(Refused(event.owner_id, journey_id, event.list_id, event.subscriber_id, event.kind, reason))
     by_id = {journey.journey_id: journey for journey in journeys}
     admission = await admit(
         session, [(by_id[journey_id], wanted) for journey_id, wanted in candidates.items()], now=now
@@ -136,10 +135,14 @@ async def _let_in(session: AsyncSession, events: Sequence[Row[Any]], *, now: dat
 
 def cause_of(kind: str, payload: Mapping[str, Any] | None = None) -> str:
     """What the enrollment remembers of its event: personalization shows it, and the next journeys inherit it."""
-    cause: dict[str, Any] = {"kind": kind}
     if payload and "Event" in payload:
-        cause["Event"] = payload["Event"]
-    return orjson.dumps(cause).decode()
+        return orjson.dumps({"kind": kind, "Event": payload["Event"]}).decode()
+    return _plain_cause(kind)
+
+
+@cache
+def _plain_cause(kind: str) -> str:
+    return orjson.dumps({"kind": kind}).decode()
 
 
 async def _waiting_journeys(session: AsyncSession, events: Sequence[Row[Any]]) -> Sequence[Journey]:
@@ -191,15 +194,17 @@ async def admit(
     reasons = await _reasons(session, wanted, now=now)
     rooms = {} if ignores_caps else await _rooms(session, [journey for journey, _ in wanted], now=now)
     for journey, candidates in wanted:
-        passed, refused = _judge(journey, candidates, reasons[journey.journey_id], room=rooms.get(journey.journey_id))
+        # read once: a mapped attribute costs more than all else that is done with a candidate here
+        owner_id, journey_id, first_action_id = journey.owner_id, journey.journey_id, journey.first_action_id
+        passed, refused = _judge(journey, candidates, reasons[journey_id], room=rooms.get(journey_id))
         entrants.extend(
             Entrant(
-                owner_id=journey.owner_id,
-                journey_id=journey.journey_id,
+                owner_id=owner_id,
+                journey_id=journey_id,
                 list_id=each.list_id,
                 subscriber_id=each.subscriber_id,
                 email_address=each.email_address,
-                first_action_id=journey.first_action_id,
+                first_action_id=first_action_id,
                 depth=each.depth,
                 cause=each.cause,
             )

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -32,25 +33,33 @@ class Matcher:
     """The enabled journeys of some accounts, by trigger and subject: an event finds its few without trying all."""
 
     def __init__(self, journeys: Iterable[Journey]) -> None:
-        self._by_subject: dict[tuple[int, str, int], list[tuple[Journey, TriggerParameters]]] = defaultdict(list)
+        self._by_subject: dict[tuple[int, str, int], dict[int, TriggerParameters]] = defaultdict(dict)
         self._by_id: dict[tuple[int, int], Journey] = {}
+        # many events of a batch are of one kind, subject and list
+        self._near: dict[tuple[int, str, int, int], list[tuple[int, TriggerParameters]]] = {}
         for journey in journeys:
             parameters = load(journey.trigger, journey.trigger_parameters)
             self._by_id[(journey.owner_id, journey.journey_id)] = journey
             for subject in _subjects(parameters):
-                self._by_subject[(journey.owner_id, journey.trigger, subject)].append((journey, parameters))
+                self._by_subject[(journey.owner_id, journey.trigger, subject)][journey.journey_id] = parameters
 
-    def matching(self, event: Row[Any]) -> list[Journey]:
-        """The journeys that the event lets its subscriber into, criteria of subscribers apart."""
-        if event.kind in (START, PULLED):
-            journey = self._by_id.get((event.owner_id, event.subject_id))
-            return [] if journey is None or (event.kind == PULLED and journey.trigger != PULLED) else [journey]
-        found: dict[int, Journey] = {}
-        for subject in {ANY, event.subject_id, event.list_id}:
-            for journey, parameters in self._by_subject.get((event.owner_id, event.kind, subject), ()):
-                if _fits(parameters, event):
-                    found[journey.journey_id] = journey
-        return [found[journey_id] for journey_id in sorted(found)]
+    def matching(self, event: Row[Any]) -> list[int]:
+        """The journeys that the event lets its subscriber into, criteria of subscribers apart; in their order."""
+        owner_id, kind, subject_id = event.owner_id, event.kind, event.subject_id
+        if kind in (START, PULLED):
+            journey = self._by_id.get((owner_id, subject_id))
+            return [] if journey is None or (kind == PULLED and journey.trigger != PULLED) else [subject_id]
+        asked = (owner_id, kind, subject_id, event.list_id)
+        near = self._near.get(asked)
+        if near is None:
+            near = self._near[asked] = self._found(*asked)
+        return [journey_id for journey_id, parameters in near if _fits(parameters, event)]
+
+    def _found(self, owner_id: int, kind: str, *subjects: int) -> list[tuple[int, TriggerParameters]]:
+        found: dict[int, TriggerParameters] = {}
+        for subject in (ANY, *subjects):
+            found |= self._by_subject.get((owner_id, kind, subject), {})
+        return sorted(found.items(), key=itemgetter(0))
 
 
 def _subjects(parameters: TriggerParameters) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from journeys_api.stats.folding import fold_counters
 
 log = structlog.get_logger()
 
-EVENTS_A_BATCH = 1000
+EVENTS_A_BATCH = 2000
 PEOPLE_A_BATCH = 2000
 LONGEST_SLEEP = timedelta(seconds=1)
 """Notices may be lost: this is how often the queues are looked at without one."""
