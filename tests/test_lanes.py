@@ -115,21 +115,21 @@ async def test_whoever_gives_up_gives_back_what_it_was_given_and_nothing_else(
 
 async def test_an_account_with_all_of_its_share_waits_for_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
     shares = Shares(2)
-    for account in ("a", "a", "b"):
-        await shares.enter(account)
-    waiting = asyncio.create_task(shares.enter("a"))
+    taken = [shares.taken(account) for account in ("a", "a", "b", "a")]
+    waiting = asyncio.create_task(shares.wait("a"))
     await asyncio.sleep(0)
 
-    shares.leave("b")
-    shares.leave("a")
+    shares.give_back("b")
+    shares.give_back("a")
     await waiting
     monkeypatch.setattr(lanes, "POOL_TIMEOUT_SECONDS", 0.0)
     with pytest.raises(PoolTimeout):
-        await shares.enter("a")
+        await shares.wait("a")
     for _ in range(2):
-        shares.leave("a")
+        shares.give_back("a")
 
-    await shares.enter("a")
+    assert taken == [True, True, True, False]
+    assert shares.taken("a")
 
 
 async def test_a_database_that_takes_nobody_in_yet_is_away() -> None:

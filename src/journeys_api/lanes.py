@@ -207,23 +207,26 @@ class Shares:
         self._most = most
         self._of: dict[str, Turns] = {}
 
-    async def enter(self, account: str) -> None:
+    def taken(self, account: str) -> bool:
+        """Take a turn of the account's, if there is one."""
+        turns = self._of.get(account)
+        if turns is None:
+            turns = self._of[account] = Turns(self._most)
+        return turns.taken()
+
+    async def wait(self, account: str) -> None:
         """Wait for a turn of the account's, and take it.
 
         Raises:
             sqlalchemy.exc.TimeoutError: none came in time.
         """
-        turns = self._of.get(account)
-        if turns is None:
-            turns = self._of[account] = Turns(self._most)
-        if not turns.taken():
-            try:
-                await turns.wait()
-            except TimeoutError:
-                raise PoolTimeout(_TOO_LONG) from None
+        try:
+            await self._of[account].wait()
+        except TimeoutError:
+            raise PoolTimeout(_TOO_LONG) from None
 
-    def leave(self, account: str) -> None:
-        """Give the turn back."""
+    def give_back(self, account: str) -> None:
+        """Let the account's next call in."""
         turns = self._of[account]
         turns.give_back()
         if turns.room == self._most:

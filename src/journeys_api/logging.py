@@ -96,6 +96,11 @@ def configure_logging(level: str) -> None:
     access.propagate = False
 
 
+def keep_loggers() -> None:
+    """Look up only once how a module logs, as the configuration is final: each line would pay for it anew."""
+    structlog.configure(cache_logger_on_first_use=True)
+
+
 _PLAIN = (int, float, bool, type(None))
 
 

@@ -21,7 +21,7 @@ import uvicorn
 from journeys_api.app import Application, create_app
 from journeys_api.first_start import prepare
 from journeys_api.http.connections import ServerConfig
-from journeys_api.logging import configure_logging
+from journeys_api.logging import configure_logging, keep_loggers
 from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.opening import CannotStart, opened, required_url
@@ -78,6 +78,7 @@ def run_worker(settings: Settings, listener: socket.socket, processes: int, with
         settings: with database URL and secrets filled in.
         processes: how many processes do this together.
     """
+    keep_loggers()
     application = create_app(settings, processes=processes, with_worker=with_worker)
     config = ServerConfig(
         application,

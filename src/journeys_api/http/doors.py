@@ -122,9 +122,9 @@ class Doors:
         outcome, seconds = exchange.tell(answer)
         self._metrics.answered(exchange.door.value, exchange.command, outcome, seconds)
         if answer.file is not None:
-            await send_file(receive, send, answer, answer.file, exchange.request_id)
+            await send_file(receive, send, answer, answer.file, exchange)
         else:
-            headers = headers_of(answer, content_type, len(body), exchange.request_id)
+            headers = headers_of(answer, content_type, len(body), exchange)
             await send_whole(send, answer.status, headers, body, is_last=exchange.is_last)
 
     async def _answered(self, exchange: Exchange, command: Command | None, receive: Receive) -> Answer:
@@ -191,42 +191,39 @@ class Doors:
         return Routed(Door.REST, None, envelopes.unknown_command(path[len(API_PREFIX) :], status=404))
 
     async def _answer(self, exchange: Exchange, command: Command, given: Given) -> Answer:
-        door, client_address = exchange.door, exchange.client_address
-        quota_headers: tuple[tuple[bytes, bytes], ...] = ()
         try:
-            try:
-                with self._heartbeat.guard():
-                    principal = exchange.principal = await self._principals.identify(
-                        command,
-                        find_credentials(exchange.scope, given),
-                        client_address=client_address,
-                        now=self._clock.now(),
-                    )
-            except CredentialRefused:
-                return self._refused(exchange)
-            except PermissionRefused as refused:
-                exchange.principal = refused.principal
-                return envelopes.permission_refused(door)
-            if _is_prefetch(exchange.scope):
-                return envelopes.permission_refused(door)
-
-            quota_of = self._quota(command, principal, client_address)
-            if quota_of is not None:
-                quota_headers = tuple(quota_of.headers())
-                if not quota_of.allowed:
-                    return envelopes.rate_limited(quota_headers)
-
             with self._heartbeat.guard():
-                answer = await self._run(exchange, command, principal, given.merged)
+                return await self._asked(exchange, command, given)
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
         except NotReadable as error:
-            answer = envelopes.not_readable(str(error))
+            return envelopes.not_readable(str(error))
         except Exception as error:
             return _failed(error, exchange)
-        if not quota_headers:
-            return answer
-        return Answer(answer.status, answer.body, (*answer.headers, *quota_headers), answer.is_xml_allowed, answer.file)
+
+    async def _asked(self, exchange: Exchange, command: Command, given: Given) -> Answer:
+        """What is answered to whoever it is."""
+        try:
+            principal = exchange.principal = await self._principals.identify(
+                command,
+                find_credentials(exchange.scope, given),
+                client_address=exchange.client_address,
+                now=self._clock.now(),
+            )
+        except CredentialRefused:
+            return self._refused(exchange)
+        except PermissionRefused as refused:
+            exchange.principal = refused.principal
+            return envelopes.permission_refused(exchange.door)
+        if _is_prefetch(exchange.scope):
+            return envelopes.permission_refused(exchange.door)
+
+        quota = self._quota(command, principal, exchange.client_address)
+        if quota is not None:
+            if not quota.allowed:
+                return envelopes.rate_limited(quota.headers())
+            exchange.quota_headers = quota.headers()
+        return await self._run(exchange, command, principal, given.merged)
 
     def _quota(self, command: Command, principal: Principal, client_address: str) -> Quota | None:
         if principal.kind == "anonymous":
@@ -281,11 +278,12 @@ class Doors:
         if principal.kind == "anonymous":
             return await self._in_its_transaction(command, call, arguments)
         account = principal.account
-        await self._shares.enter(account)
+        if not self._shares.taken(account):
+            await self._shares.wait(account)
         try:
             return await self._in_its_transaction(command, call, arguments)
         finally:
-            self._shares.leave(account)
+            self._shares.give_back(account)
 
     async def _in_its_transaction(self, command: Command, call: Call, arguments: Mapping[str, Any]) -> Body | Download:
         if command.transaction is Transaction.WHOLE:

@@ -4,6 +4,7 @@ import itertools
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -35,6 +36,8 @@ class Exchange:
     as_xml: bool = False
     is_last: bool = False
     """Whether the connection is closed behind the answer."""
+    quota_headers: Sequence[tuple[bytes, bytes]] = ()
+    """What the answer says of the rate limit, however the call ends; a refusal by the limit says it itself."""
     began: float = field(default_factory=time.perf_counter)
     """When the whole request was there; reading it takes as long as the client likes."""
 

@@ -9,6 +9,7 @@ from starlette.types import Receive, Send
 
 from journeys_api.commands.call import Download
 from journeys_api.http.envelopes import Answer
+from journeys_api.http.exchange import Exchange
 
 log = structlog.get_logger()
 
@@ -33,11 +34,11 @@ async def send_whole(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_file(receive: Receive, send: Send, answer: Answer, file: Download, request_id: str) -> None:
+async def send_file(receive: Receive, send: Send, answer: Answer, file: Download, exchange: Exchange) -> None:
     """As fast as the client takes it. What breaks off ends the connection: the client sees that bytes are missing."""
     gone = asyncio.create_task(_until_gone(receive))
     try:
-        await _send_pieces(gone, send, answer, file, request_id)
+        await _send_pieces(gone, send, answer, file, exchange)
     finally:
         gone.cancel()
 
@@ -48,8 +49,10 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, file: Download, request_id: str) -> None:
-    headers = headers_of(answer, file.media_type.encode(), file.size, request_id)
+async def _send_pieces(
+    gone: asyncio.Task[None], send: Send, answer: Answer, file: Download, exchange: Exchange
+) -> None:
+    headers = headers_of(answer, file.media_type.encode(), file.size, exchange)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     sent = 0
     try:
@@ -68,12 +71,13 @@ async def _send_pieces(gone: asyncio.Task[None], send: Send, answer: Answer, fil
     await send({"type": "http.response.body", "body": b""})
 
 
-def headers_of(answer: Answer, content_type: bytes, length: int, request_id: str) -> list[tuple[bytes, bytes]]:
+def headers_of(answer: Answer, content_type: bytes, length: int, exchange: Exchange) -> list[tuple[bytes, bytes]]:
     """What stands above a body of that type and length."""
     return [
         (b"content-type", content_type),
         (b"content-length", str(length).encode()),
-        (b"x-request-id", request_id.encode()),
+        (b"x-request-id", exchange.request_id.encode()),
         *_EVERY_ANSWER,
         *answer.headers,
+        *exchange.quota_headers,
     ]
