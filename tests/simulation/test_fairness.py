@@ -2,6 +2,7 @@
 
 import pytest
 
+from journeys_api.engine.worker import EVENTS_A_BATCH
 from tests.simulation.world import SHARDS, World
 
 BACKLOG = 20_000
@@ -113,13 +114,13 @@ async def test_the_events_of_one_account_delay_no_others_entering(world: World, 
     await world.worker.engine.turn(FIRST % SHARDS)
     await world.let_in(mine, [late])
 
-    # behind nineteen batches of others' in the order of things, and in the next one in the round
+    # behind nine batches of others' in the order of things, and in the next one in the round
     await world.worker.engine.turn(FIRST % SHARDS)
 
     rows = await world.rows("SELECT state FROM enrollments WHERE journey_id = :j", j=mine)
     assert [row.state for row in rows] == ["completed"]
     (waiting,) = await world.rows("SELECT count(*) AS events FROM trigger_events")
-    assert waiting.events >= BACKLOG - 2000 - accounts
+    assert waiting.events >= BACKLOG - 2 * EVENTS_A_BATCH - accounts
 
 
 async def test_more_accounts_than_share_a_batch_are_all_served_in_turn(world: World) -> None:
