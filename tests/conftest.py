@@ -25,6 +25,7 @@ from journeys_api.app import Application, create_app
 from journeys_api.clock import SystemClock
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.embedded import EmbeddedPostgres
+from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.models import User, UserGroup
 from journeys_api.settings import Settings
@@ -285,3 +286,8 @@ def door(request: pytest.FixtureRequest) -> str:
 def admin(http: httpx.AsyncClient) -> Client:
     """A client with the administrator's key."""
     return Client(http)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: to look through it for garbage again and again is a tenth of a run."""
+    collect_rarely()
