@@ -147,8 +147,8 @@ class Audience:
         )
         return int(answer["SubscriberID"])
 
-    async def crowd(self, work: Work, count: int, *, shard: int) -> list[int]:
-        """So many new people whose events and timers are all in one shard, where a batch may take them together."""
+    async def people(self, work: Work, count: int) -> list[int]:
+        """So many new people on the list, whom no journey is told of."""
         async with work.worker.sessions.begin() as session:
             made = await session.scalars(
                 text(
@@ -156,9 +156,14 @@ class Audience:
                     "SELECT owner_id, list_id, gen_random_uuid() || '@example.com', 'Subscribed', now(), now() "
                     "FROM lists, generate_series(1, :count) WHERE list_id = :list RETURNING subscriber_id"
                 ),
-                {"list": self.list_id, "count": (count + 1) * SHARDS},
+                {"list": self.list_id, "count": count},
             )
-            return [each for each in made if shard_of(each) == shard][:count]
+            return list(made)
+
+    async def crowd(self, work: Work, count: int, *, shard: int) -> list[int]:
+        """So many of them whose events and timers are all in one shard, where a batch may take them together."""
+        made = await self.people(work, (count + 1) * SHARDS)
+        return [each for each in made if shard_of(each) == shard][:count]
 
     async def enter(self, journey_id: int, subscriber_id: int, **more: Any) -> None:
         """Let somebody into a journey by command."""

@@ -40,20 +40,6 @@ async def a_list(api: Client, name: str = "Other") -> Audience:
     return Audience(api, int((await api.ok("list.create", SubscriberListName=name))["ListID"]))
 
 
-async def people_of(audience: Audience, work: Work, count: int) -> list[int]:
-    """So many new people on the list."""
-    async with work.worker.sessions.begin() as session:
-        made = await session.scalars(
-            text(
-                "INSERT INTO subscribers (owner_id, list_id, email_address, status, created_at, updated_at) "
-                "SELECT l.owner_id, l.list_id, gen_random_uuid() || '@example.com', 'Subscribed', now(), now() "
-                "FROM lists l, generate_series(1, :count) WHERE l.list_id = :list RETURNING subscriber_id"
-            ),
-            {"list": audience.list_id, "count": count},
-        )
-        return list(made)
-
-
 async def start(audience: Audience, work: Work, journey_id: int, people: list[int]) -> None:
     """Let people into a journey, and have them walk as far as they go at once."""
     events = [Happened("Start", audience.list_id, each, journey_id) for each in people]
@@ -155,8 +141,8 @@ async def test_of_many_nobody_goes_on_before_the_workers_have_ended_them(
     other, target = await a_list(api), await a_list(api, "Target")
     first = {"Action": "Debug"}
     journey_id = await running(api, first, A_DAY, {"Action": "Subscribe", "TargetListID": target.list_id}, A_DAY)
-    living = await people_of(other, work, 40)
-    doomed = await people_of(audience, work, MANY)
+    living = await other.people(work, 40)
+    doomed = await audience.people(work, MANY)
     await start(other, work, journey_id, living)
     await start(audience, work, journey_id, doomed)
 
@@ -183,7 +169,7 @@ async def test_the_workers_end_many_in_chunks_and_leave_the_others(
     api: Client, audience: Audience, work: Work, email_id: int
 ) -> None:
     journeys = [await running(api, {"Action": "SendEmail", "EmailID": email_id}, A_DAY) for _ in range(2)]
-    living, doomed = await people_of(audience, work, CHUNK), await people_of(audience, work, MANY)
+    living, doomed = await audience.people(work, CHUNK), await audience.people(work, MANY)
     for journey_id in journeys:
         await work.happen(api, *(Happened("Start", audience.list_id, each, journey_id) for each in living + doomed))
     await work.move()
@@ -298,8 +284,8 @@ async def test_engines_at_work_lose_nobody_and_move_nobody_who_was_deleted(
         A_DAY,
         {"Action": "Subscribe", "TargetListID": second.list_id},
     )
-    people = [await people_of(each, work, 150) for each in lists]
-    many = await people_of(third, work, MANY)
+    people = [await each.people(work, 150) for each in lists]
+    many = await third.people(work, MANY)
     everybody = [*zip(lists, people, strict=True), (third, many)]
     own = settings.model_copy(update={"mail_dir": work.maildir, "data_dir": work.maildir.parent})
     others = [Worker(own, clock=work.clock) for _ in range(2)]
