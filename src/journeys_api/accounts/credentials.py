@@ -16,7 +16,10 @@ _hasher = PasswordHasher()
 
 @cache
 def _nobodys_hash() -> str:
-    """Verified when the account is unknown, so that the answer takes as long as for a wrong password."""
+    """Verified when the account is unknown, so that the answer takes as long as for a wrong password.
+
+    Made for the first who needs it, who waits twice as long: a start of the program shall not.
+    """
     return _hasher.hash(secrets.token_urlsafe(32))
 
 

@@ -172,7 +172,7 @@ class Doors:
             exchange.command = command.name
             if self._heartbeat.is_late:
                 return envelopes.internal_failure(status=503)
-            return await self._answer(exchange, command, given)
+            return await self._guarded(exchange, command, given)
         finally:
             given.lifted.close()
 
@@ -190,10 +190,11 @@ class Doors:
             return Routed(Door.REST, None, envelopes.wrong_method(Door.REST, sorted(self._methods[path])))
         return Routed(Door.REST, None, envelopes.unknown_command(path[len(API_PREFIX) :], status=404))
 
-    async def _answer(self, exchange: Exchange, command: Command, given: Given) -> Answer:
+    async def _guarded(self, exchange: Exchange, command: Command, given: Given) -> Answer:
+        """What is answered, in time also where the database falls silent."""
         try:
             with self._heartbeat.guard():
-                return await self._asked(exchange, command, given)
+                return await self._answer(exchange, command, given)
         except TooManyRequests as error:
             return envelopes.rate_limited(((b"retry-after", str(error.retry_after).encode()),))
         except NotReadable as error:
@@ -201,8 +202,8 @@ class Doors:
         except Exception as error:
             return _failed(error, exchange)
 
-    async def _asked(self, exchange: Exchange, command: Command, given: Given) -> Answer:
-        """What is answered to whoever it is."""
+    async def _answer(self, exchange: Exchange, command: Command, given: Given) -> Answer:
+        """Credential, permission and rate limit, in this order, and what the command says."""
         try:
             principal = exchange.principal = await self._principals.identify(
                 command,
