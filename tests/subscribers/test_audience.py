@@ -171,6 +171,26 @@ async def test_pages_come_in_a_total_order(api: Client) -> None:
     assert await paged(api, list_id, RecordsPerRequest="2") == ["a", "b"]
 
 
+async def test_a_page_comes_in_the_order_of_a_field_of_all_lists(api: Client) -> None:
+    list_id = await make_list(api)
+    global_id = await make_field(api, list_id, IsGlobal="Yes")
+    for name, values in (("A", {global_id: "Rome"}), ("b", {global_id: "Oslo"}), ("c", {})):
+        await create(api, list_id, f"{name}@example.com", CustomFields=values)
+
+    assert await paged(api, list_id, OrderField=f"CustomField{global_id}") == ["b", "A", "c"]
+    assert await paged(api, list_id, OrderField=f"CustomField0{global_id}", OrderType="DESC") == ["A", "b", "c"]
+
+
+async def test_a_field_that_the_list_does_not_have_orders_by_address(api: Client) -> None:
+    list_id, other = await make_list(api), await make_list(api)
+    elsewhere = await make_field(api, other)
+    for name in ("b", "C", "a"):
+        await create(api, list_id, f"{name}@example.com")
+
+    for field_id in (0, elsewhere, LARGEST_ID, "9" * 50):
+        assert await paged(api, list_id, OrderField=f"CustomField{field_id}") == ["a", "b", "C"]
+
+
 async def test_who_has_no_value_comes_last_in_both_directions(api: Client) -> None:
     list_id = await make_list(api)
     for name, date in (("a", {}), ("b", {"OptInDate": "2026-01-01"}), ("c", {"OptInDate": "2026-01-02"})):

@@ -330,11 +330,26 @@ async def test_events_that_come_at_once_make_one_subscriber_and_one_conversion(a
     list_id = await make_list(api)
     call = {"ListID": list_id, "Event": "conversion", "Email": ANN, "Properties": SALE}
 
-    await asyncio.gather(*(api.ok("event.track", **call) for _ in range(4)))
+    answers = await asyncio.gather(*(api.ok("event.track", **call) for _ in range(4)))
 
     assert await statuses(api, list_id) == {ANN: "Subscribed"}
     kinds = [kind for kind, _, _ in await told(app, api)]
-    assert (kinds.count("WebsiteEvent_conversion"), kinds.count("ListSubscription")) == (1, 1)
+    once = ("WebsiteEvent_conversion", "WebsiteEvent_identify", "ListSubscription")
+    assert [kinds.count(kind) for kind in once] == [1, 1, 1]
+    assert [answer["identify_event_sent"] for answer in answers].count(True) == 1
+
+
+async def test_values_of_identify_events_that_come_at_once_are_all_kept(api: Client) -> None:
+    list_id = await make_list(api)
+    named = [await make_field(api, list_id) for _ in range(4)]
+    call = {"ListID": list_id, "Event": "identify", "Email": ANN}
+
+    await asyncio.gather(
+        *(api.ok("event.track", **call, IdentifyProperties={f"CustomField{each}": "x"}) for each in named)
+    )
+
+    (ann,) = (await api.ok("subscribers.get", SubscriberListID=list_id, SubscriberSegment="Active"))["Subscribers"]
+    assert [ann.get(f"CustomField{each}") for each in named] == ["x"] * 4
 
 
 async def test_where_the_limit_leaves_no_room_nobody_is_made(app: Application, admin: Client, api: Client) -> None:

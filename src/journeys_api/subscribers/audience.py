@@ -13,7 +13,7 @@ from journeys_api.criteria import Criteria, CriteriaInvalid, CriteriaNotEvaluabl
 from journeys_api.fields import service as fields
 from journeys_api.leaving import before_deletion
 from journeys_api.lists import service as lists
-from journeys_api.models import BounceType, Segment, Subscriber, SubscriptionStatus
+from journeys_api.models import BounceType, CustomField, Segment, Subscriber, SubscriptionStatus
 from journeys_api.segments import service as segments
 from journeys_api.subscribers import ordering, queries, selection
 from journeys_api.subscribers.errors import TagsNotFound
@@ -156,7 +156,10 @@ async def _page(
     total = await session.scalar(found.with_only_columns(func.count(), maintain_column_froms=True))
     if window is None:
         return Page([], total or 0)
-    page = found.order_by(*ordering.order_of(window.order)).offset(window.start).limit(window.count)
+    known: Sequence[CustomField] = []
+    if window.order.field_id is not None:
+        known = await fields.fields_of_list(session, owner_id=owner_id, list_id=list_id)
+    page = found.order_by(*ordering.order_of(window.order, known)).offset(window.start).limit(window.count)
     return Page((await session.scalars(page)).all(), total or 0)
 
 

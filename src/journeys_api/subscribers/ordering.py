@@ -1,6 +1,8 @@
 """By what subscribers can be sorted and searched (AC 2.5 `subscribers.get`)."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +28,7 @@ _ORDERS: dict[str, ColumnElement[Any]] = {
     "subscriptionsource": Subscriber.source.expression,
     "subscriptionsourceref": Subscriber.source_ref.expression,
 }
-_PREFIX = "customfield"
+_FIELD_NAME = re.compile(r"customfield([0-9]{1,40})")
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,23 @@ class Order:
     """A column's wire name, or `CustomField<ID>`; whatever else sorts by address."""
     is_descending: bool = False
 
+    @property
+    def field_id(self) -> int | None:
+        """The custom field it names, whether or not there is one."""
+        named = _FIELD_NAME.fullmatch(fold(self.wire_field))
+        return int(named[1]) if named else None
 
-def order_of(order: Order) -> list[ColumnElement[Any]]:
-    """A total order. Who has no value comes last, going up as going down."""
-    name = fold(order.wire_field)
-    by = _ORDERS.get(name, _ADDRESS)
-    if name.startswith(_PREFIX) and name[len(_PREFIX) :].isdigit() and name.isascii():
-        by = Subscriber.custom_values[name[len(_PREFIX) :].lstrip("0") or "0"].astext
+
+def order_of(order: Order, known: Sequence[CustomField]) -> list[ColumnElement[Any]]:
+    """A total order. Who has no value comes last, going up as going down.
+
+    Args:
+        known: the fields of the list, global ones included; needed only where the order names one.
+    """
+    by = _ORDERS.get(fold(order.wire_field), _ADDRESS)
+    if order.field_id is not None:
+        with suppress(FieldNotFound):
+            by = _value(order.field_id, known)
     if order.is_descending:
         return [by.desc().nulls_last() if by is not _ADDRESS else by.desc(), Subscriber.subscriber_id.desc()]
     return [by.asc(), Subscriber.subscriber_id.expression]

@@ -90,8 +90,7 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, windo
     visitor = await _one_of(session, owner_id, people, window, now)
     is_new = visitor is None and target is not None and tracked.email_address is not None
     if is_new and target is not None:
-        visitor = await _create(session, target, tracked, now)
-        is_new = visitor is not None
+        visitor, is_new = await _create(session, target, tracked, now)
     if visitor is None and tracked.uuid is None and (people or tracked.email_address is not None):
         tracked = replace(tracked, uuid=str(uuids.uuid4()))
     is_identify = tracked.kind is WebsiteEventKind.IDENTIFY
@@ -196,8 +195,13 @@ async def _on_list(
     )
 
 
-async def _create(session: AsyncSession, target: SubscriberList, tracked: Tracked, now: datetime) -> Subscriber | None:
-    """The subscriber that a new address becomes, with the list's opt-in; None: the account's limit leaves no room."""
+async def _create(
+    session: AsyncSession, target: SubscriberList, tracked: Tracked, now: datetime
+) -> tuple[Subscriber | None, bool]:
+    """The subscriber that a new address becomes, with the list's opt-in, and whether it was made here.
+
+    None: the account's limit leaves no room. Not made here: an event that came at the same time was faster.
+    """
     _, group = await accounts.account_of(session, user_id=target.owner_id)
     address = tracked.email_address or ""
     given = NewSubscriber(
@@ -216,15 +220,17 @@ async def _create(session: AsyncSession, target: SubscriberList, tracked: Tracke
         applies_behaviors=not tracked.is_silent,
     )
     try:
-        return await subscribers.create_subscriber(
+        made = await subscribers.create_subscriber(
             session, owner_id=target.owner_id, list_id=target.list_id, given=given, now=now
         )
-    except (AddressTaken, PreviouslyUnsubscribed):  # somebody else was faster
-        return await subscribers.find_subscriber(
+        return made, True
+    except (AddressTaken, PreviouslyUnsubscribed):
+        found = await subscribers.find_subscriber(
             session, owner_id=target.owner_id, list_id=target.list_id, address=address
         )
+        return found, False
     except SubscriberLimitExceeded:
-        return None
+        return None, False
 
 
 async def _apply(session: AsyncSession, visitor: Subscriber, tracked: Tracked, now: datetime) -> None:
