@@ -138,7 +138,7 @@ class Bench:
         self._run((ground.PEOPLE, first, last), (_OWED, first, last))
         postmaster = asyncio.run(ground.postmaster_of(self._url))
         used = ground.processor_of(postmaster)
-        spent = asyncio.run(mail_delivery.ours(self._url, port, folder))
+        spent = asyncio.run(mail_delivery.ours(self._url, port, folder, last - first + 1))
         return ground.Timing(spent.wall, spent.processor + ground.processor_of(postmaster) - used)
 
     def while_parked(self, rounds: dict[str, tuple[int, Round]]) -> dict[str, list[Measured]]:

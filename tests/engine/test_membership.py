@@ -211,9 +211,9 @@ async def test_what_was_under_way_when_its_recipient_was_removed_is_not_tried_ag
         claims = await outbox.claim(session, DeliveryKind.MAIL, limit=100, lease=lease, now=work.clock.instant)
 
     await api.ok("subscriber.journey.remove", **given)
-    deferred = [Finished(row, Outcome(Ending.DEFERRED, "451")) for row in claims.rows]
+    deferred = [Finished(claims.token, row, Outcome(Ending.DEFERRED, "451")) for row in claims.rows]
     async with work.worker.sessions.begin() as session:
-        await outbox.finish(session, claims.token, deferred, now=work.clock.instant)
+        await outbox.finish(session, deferred, now=work.clock.instant)
     await work.run(hours=1)
 
     assert await work.deliveries(journey_id) == [("mail", "withdrawn", "removed from the journey")]

@@ -260,8 +260,8 @@ async def finish(work: Work, claims: outbox.Claims, journey_id: int, outcome: Ou
     """Say how the journey's delivery of a claim ended; how many were still ours to say."""
     rows = [row for row in claims.rows if row.journey_id == journey_id]
     async with work.worker.sessions.begin() as session:
-        said = [Finished(row, outcome) for row in rows]
-        return len(await outbox.finish(session, claims.token, said, now=work.clock.instant))
+        said = [Finished(claims.token, row, outcome) for row in rows]
+        return len(await outbox.finish(session, said, now=work.clock.instant))
 
 
 async def rescue(work: Work) -> int:

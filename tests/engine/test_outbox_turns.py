@@ -1,17 +1,20 @@
 """Whose messages are sent first: no account waits behind another's backlog."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import SetClock
 from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished, retry_at
 from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.delivery.sending import Attempt, Pace, Sender
 from journeys_api.models import DeliveryKind
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
@@ -100,11 +103,56 @@ async def test_a_mail_that_waited_for_days_has_its_72_hours_all_the_same(worker:
 
     claims = await take(worker, 1)
     async with worker.sessions.begin() as session:
-        said = [Finished(row, Outcome(Ending.DEFERRED, "busy")) for row in claims.rows]
-        await outbox.finish(session, claims.token, said, now=NOW)
+        said = [Finished(claims.token, row, Outcome(Ending.DEFERRED, "busy")) for row in claims.rows]
+        await outbox.finish(session, said, now=NOW)
 
     assert [row.first_attempt_at for row in claims.rows] == [NOW]
     assert retry_at("mail", attempts=1, first_at=NOW, now=NOW) == NOW + timedelta(minutes=1)
     async with worker.sessions() as session:
         [(state, first_at)] = (await session.execute(text("SELECT state, first_attempt_at FROM deliveries"))).all()
     assert (state, first_at) == ("pending", NOW)
+
+
+class Door:
+    """Prepares attempts that succeed once it is open."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.sent: list[int] = []
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        def attempt_of(delivery_id: int) -> Attempt:
+            async def attempt() -> Outcome:
+                await self.open.wait()
+                self.sent.append(delivery_id)
+                return Outcome(Ending.ACCEPTED)
+
+            return attempt
+
+        return {row.delivery_id: attempt_of(row.delivery_id) for row in rows}
+
+
+async def test_sending_goes_on_while_outcomes_are_recorded_as_long_as_they_are_few(worker: Worker) -> None:
+    await owe(worker, 1, 12, minutes_ago=5)
+    door = Door()
+    sender = Sender(worker.sessions, [DeliveryKind.WEBHOOK], door, Pace(2, 12, lease=LEASE), clock=SetClock(NOW))
+
+    await sender.turn()
+    async with worker.sessions.begin() as other:
+        await other.execute(text("SELECT 1 FROM deliveries WHERE state = 'sending' FOR UPDATE"))
+        door.open.set()
+        await sender.turn()
+        await sender.turn()
+        one_more = asyncio.create_task(sender.turn())
+        await asyncio.wait([one_more], timeout=0.5)
+        unrecorded = len(door.sent)
+        waits = not one_more.done()
+    await one_more
+    await sender.run_until_quiet()
+
+    assert (unrecorded, waits) == (6, True), "two are being recorded, four wait for it"
+    assert sorted(door.sent) == sorted(set(door.sent))
+    async with worker.sessions() as session:
+        assert (await session.execute(text("SELECT state, count(*) FROM deliveries GROUP BY 1"))).all() == [
+            ("sent", 12)
+        ]

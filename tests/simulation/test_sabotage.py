@@ -58,8 +58,8 @@ async def _finish(world: World, claims: outbox.Claims, ending: Ending, *, is_fen
                 text("SELECT lease_token FROM deliveries WHERE delivery_id = ANY(:ids) LIMIT 1"), {"ids": ids}
             )
             token = found.scalar_one()
-        finished = [Finished(row, Outcome(ending)) for row in claims.rows]
-        await outbox.finish(session, token, finished, now=world.now)
+        finished = [Finished(token, row, Outcome(ending)) for row in claims.rows]
+        await outbox.finish(session, finished, now=world.now)
 
 
 @pytest.mark.parametrize("is_fenced", [True, False], ids=["fenced", "unfenced"])

@@ -27,6 +27,7 @@ from journeys_api.tracking.message_ids import name_of, return_path
 
 CONFIRMATION_SUBJECT = "Please confirm your subscription"
 MAILS_IN_A_ROW = 8
+_NOBODY = Person()
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,10 @@ def _sender(
     """The action's sender, else the email's, else the list's, else the account's own address."""
     found = audience.lists[subscriber.list_id]
     user = audience.users[subscriber.owner_id][0]
-    own = chosen.sender if chosen is not None and isinstance(chosen.sender, Person) else Person()
+    own = chosen.sender if chosen is not None and isinstance(chosen.sender, Person) else _NOBODY
     address = own.email or (email.from_email if email else "") or found.sender_email_address or user.email_address
     name = own.name or (email.from_name if email else "") or found.sender_name
-    answers = chosen.reply_to if chosen is not None and isinstance(chosen.reply_to, Person) else Person()
+    answers = chosen.reply_to if chosen is not None and isinstance(chosen.reply_to, Person) else _NOBODY
     return _Sender(
         name=name or "",
         email=address,

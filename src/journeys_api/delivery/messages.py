@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, ascii_address
 from journeys_api.delivery.mail_headers import address_header, subject_header, text_header, url_header
@@ -140,6 +141,7 @@ def _unsubscribing(mail: Mail) -> list[bytes]:
     return lines
 
 
+@lru_cache(maxsize=64)
 def _date(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise InvalidMail("Date: without a time zone")

@@ -178,6 +178,8 @@ async def _accounts_in_turn(
 class Finished:
     """How an attempt at a claimed delivery ended."""
 
+    token: UUID
+    """Of the lease under which it was made."""
     row: Row[Any]
     outcome: Outcome
 
@@ -238,11 +240,11 @@ _FINISH = text(
 WITH w AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:again AS timestamptz[]),
                          CAST(:reasons AS text[]), CAST(:references AS text[]), CAST(:unknowns AS smallint[]),
-                         CAST(:untried AS smallint[]), CAST(:recipients AS text[]))
-        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried, recipient)
+                         CAST(:untried AS smallint[]), CAST(:recipients AS text[]), CAST(:tokens AS uuid[]))
+        AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried, recipient, token)
 ), held AS MATERIALIZED (
-    SELECT h.delivery_id FROM (SELECT delivery_id FROM w ORDER BY delivery_id) AS o, LATERAL (
-        SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = :token FOR UPDATE
+    SELECT h.delivery_id FROM (SELECT delivery_id, token FROM w ORDER BY delivery_id) AS o, LATERAL (
+        SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = o.token FOR UPDATE
     ) AS h
 )
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
@@ -257,8 +259,8 @@ RETURNING d.delivery_id
 )
 
 
-async def finish(session: AsyncSession, token: UUID, finished: Sequence[Finished], *, now: datetime) -> list[Finished]:
-    """Record how attempts ended; those whose lease was still ours. The others change nothing."""
+async def finish(session: AsyncSession, finished: Sequence[Finished], *, now: datetime) -> list[Finished]:
+    """Record how attempts ended, one a delivery; those whose lease was still ours. The others change nothing."""
     if not finished:
         return []
     each = [_next(one, now) for one in finished]
@@ -267,8 +269,8 @@ async def finish(session: AsyncSession, token: UUID, finished: Sequence[Finished
             await session.execute(
                 _FINISH,
                 {
-                    "token": token,
                     "now": now,
+                    "tokens": [one.token for one in finished],
                     "ids": [one.row.delivery_id for one in finished],
                     "states": [after.state for after in each],
                     "again": [after.next_attempt_at for after in each],

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,10 +36,12 @@ class Preparer(Protocol):
         """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
 
 
+ROOM_SECONDS = 0.25
+"""How long a sender that is busy waits for half of its room before it claims: statements over many cost little more
+than over one."""
 GATHER_SECONDS = 0.05
-"""How long a sender waits for more, while others are under way: for more room before it claims, and for more attempts
-to end before it records. Statements over many cost little more than over one. What a server took in this moment is
-sent again if the process dies in it, like what it took while earlier outcomes were being written."""
+"""How long it waits for more attempts to end before it records them, while others are under way. What a server took in
+this moment is sent again if the process dies in it, like what it took while earlier outcomes were being written."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,12 @@ class Sender:
         self._preparer = preparer
         self._pace = pace
         self._under_way: set[asyncio.Task[None]] = set()
+        self._half_free = asyncio.Event()
         self._destinations: Counter[str] = Counter()
         self._accounts: Counter[int] = Counter()
         self._served: dict[DeliveryKind, int] = {}
-        self._finished: dict[UUID, list[Finished]] = {}
-        self._recording = asyncio.Lock()
+        self._finished: list[Finished] = []
+        self._recording: asyncio.Task[None] | None = None
         self._trying = 0
         self._may_begin_at = 0.0
         self.attempts = 0
@@ -117,12 +121,20 @@ class Sender:
         return looked_at
 
     async def _room(self) -> int:
-        """How many may be begun. Waits for room, and a moment for more: a claim of many costs little more than one."""
-        if len(self._under_way) >= self._pace.concurrency:
+        """How many may be begun. Waits for room, and a moment for half of it; and for what was not recorded yet, which
+        would all be sent again if this process died.
+        """
+        while len(self._finished) > self._pace.concurrency and self._recording is not None:
+            await asyncio.wait([self._recording])
+        most = self._pace.concurrency
+        if len(self._under_way) > most // 2:
+            self._half_free.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ROOM_SECONDS):
+                    await self._half_free.wait()
+        if len(self._under_way) >= most:
             await asyncio.wait(set(self._under_way), return_when=asyncio.FIRST_COMPLETED)
-        if self._under_way and self._pace.concurrency - len(self._under_way) < self._pace.concurrency // 2:
-            await asyncio.wait(set(self._under_way), timeout=GATHER_SECONDS)
-        return self._pace.concurrency - len(self._under_way)
+        return most - len(self._under_way)
 
     async def _begin(self, claims: outbox.Claims) -> None:
         prepared = await self._prepare(claims.rows)
@@ -131,7 +143,12 @@ class Sender:
             self._under_way.add(task)
             self._destinations[row.destination] += 1
             self._accounts[row.owner_id] += 1
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if len(self._under_way) <= self._pace.concurrency // 2:
+            self._half_free.set()
 
     async def _prepare(self, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """As the preparer does; what breaks it is found by taking the rows one by one, and the others are sent."""
@@ -159,13 +176,9 @@ class Sender:
                 outcome = await self._try(row, attempt)
         finally:
             self._give_back(row)
-        self._finished.setdefault(token, []).append(Finished(row, outcome))
-        # whoever comes first records what others have finished by then
-        async with self._recording:
-            if self._finished:
-                if self._trying:
-                    await asyncio.sleep(GATHER_SECONDS)
-                await self._record()
+        self._finished.append(Finished(token, row, outcome))
+        if self._recording is None or self._recording.done():
+            self._recording = asyncio.create_task(self._record_all())
 
     def _give_back(self, row: Row[Any]) -> None:
         most = self._pace.of_an_account
@@ -196,29 +209,36 @@ class Sender:
             self._may_begin_at = begins + 1 / self._pace.per_second
             await asyncio.sleep(begins - loop.time())
 
+    async def _record_all(self) -> None:
+        while self._finished:
+            if self._trying:
+                await asyncio.sleep(GATHER_SECONDS)
+            await self._record()
+
     async def _record(self) -> None:
         """Record what is finished; what cannot be recorded now is rescued when its lease has ended."""
-        finished, self._finished = self._finished, {}
-        for token, each in finished.items():
-            try:
-                await tried_again(partial(self._record_of, token, each), event="recording_tried_again")
-            except Exception as error:
-                told = log.warning if is_passing(error) else log.exception
-                told("outcomes_not_recorded", count=len(each), error=type(error).__name__)
+        finished, self._finished = self._finished, []
+        try:
+            await tried_again(partial(self._record_these, finished), event="recording_tried_again")
+        except Exception as error:
+            told = log.warning if is_passing(error) else log.exception
+            told("outcomes_not_recorded", count=len(finished), error=type(error).__name__)
 
-    async def _record_of(self, token: UUID, finished: Sequence[Finished]) -> None:
-        """In one transaction: how these of a lease ended, and what is counted of it."""
+    async def _record_these(self, finished: Sequence[Finished]) -> None:
+        """In one transaction: how these ended, and what is counted of it."""
         async with self._sessions.begin() as session:
             now = await self._clock.now(session)
-            kept = await outbox.finish(session, token, finished, now=now)
+            kept = await outbox.finish(session, finished, now=now)
             sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
             await _count_sent(session, sent, now=now)
             await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
 
     async def finish(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way, and until it is recorded."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
+        if self._recording is not None:
+            await self._recording
 
     async def run_until_quiet(self) -> None:
         """Deliver what is due until nothing is: for tests and demonstrations."""

@@ -5,6 +5,7 @@ import re
 import ssl
 from typing import Final
 
+from journeys_api.deadlines import Deadline
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Outcome
 from journeys_api.delivery.smtp_session import AttemptEnded, Progress, SmtpSession, deferred, open_session, unknown
@@ -72,7 +73,7 @@ class SmtpMailer:
         """
         progress = Progress()
         try:
-            async with asyncio.timeout(self._timeout):
+            with Deadline(self._timeout):
                 return await self._attempt(envelope, progress)
         except TimeoutError:
             return unknown("timed out") if progress.is_dot_written else deferred("timed out")

@@ -7,7 +7,6 @@ are written together and answered together; the message itself never leaves befo
 Source: RFC 5321 4.2, 4.5.3.2; RFC 1047; RFC 2920 3.1; reliability S90, F22 to F25.
 """
 
-import asyncio
 import contextlib
 import re
 import ssl
@@ -27,6 +26,7 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from journeys_api.deadlines import Deadline
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.severity import Severity, severity_of
@@ -159,10 +159,9 @@ class SmtpSession:
 
     async def quit(self) -> None:
         """Say goodbye and hang up; a server that does not answer is left all the same."""
-        with contextlib.suppress(SMTPException, OSError):
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                self._wire.write(b"QUIT\r\n")
-                await self._wire.answer()
+        with contextlib.suppress(SMTPException, OSError), Deadline(GOODBYE_SECONDS):
+            self._wire.write(b"QUIT\r\n")
+            await self._wire.answer()
         self.drop()
 
     def drop(self) -> None:
@@ -180,7 +179,7 @@ class SmtpSession:
             self._wire.write(b"".join([line + b"\r\n" for line in lines]))
             for _ in lines:
                 # those that came together with another are not waited for
-                async with contextlib.nullcontext() if self._wire.has_answer else asyncio.timeout(self._step_timeout):
+                with contextlib.nullcontext() if self._wire.has_answer else Deadline(self._step_timeout):
                     answers.append(await self._wire.answer())
         except (SMTPException, OSError) as error:
             self.drop()
@@ -195,7 +194,7 @@ class SmtpSession:
         try:
             self._wire.write(message)
             if not self._wire.is_drained:
-                async with asyncio.timeout(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
+                with Deadline(max(self._step_timeout, len(message) / SLOWEST_OCTETS_A_SECOND)):
                     await self._wire.drain()
             self._wire.write(b".\r\n")
             progress.is_dot_written = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from journeys_api.link_tokens import Kind, clicks_signer, sign, url_of
@@ -14,6 +15,8 @@ class Links:
         self._key = key
         self.public_url = public_url
         self._beginnings = {kind: url_of(public_url, kind, "") for kind in Kind}
+        # a mail says some of them in its head and in its text
+        self._url = lru_cache(maxsize=16)(self._signed)
 
     def unsubscribe(self, delivery: Any) -> str:
         """Leads to a page that takes the delivery's subscriber off its list; one-click POSTs go there too."""
@@ -71,5 +74,5 @@ class Links:
     def _of_person(self, kind: Kind, delivery: Any) -> str:
         return self._url(kind, delivery.owner_id, delivery.list_id, delivery.subscriber_id, delivery.delivery_id)
 
-    def _url(self, kind: Kind, *numbers: int) -> str:
+    def _signed(self, kind: Kind, *numbers: int) -> str:
         return self._beginnings[kind] + sign(self._key, kind, *numbers)
