@@ -1,21 +1,27 @@
-"""Brings the database's schema to the newest revision, however many processes try at once."""
+"""Brings the database's schema to the newest revision, however many processes try at once.
 
+Alembic is loaded where there is something to migrate: a process that serves would hold it, and every script, for good.
+"""
+
+import ast
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journeys_api.db import make_engine
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 log = structlog.get_logger(__name__)
 
@@ -30,19 +36,21 @@ LOCK_PATIENCE = timedelta(minutes=30)
 
 POLL = 0.1
 
+_REVISION = re.compile(r"^(down_revision|revision)\b[^=\n]*=\s*(.+)$", re.MULTILINE)
+
 
 class MigrationError(Exception):
     """The schema cannot be brought up to date; the text says why."""
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
+def alembic_config(connection: Connection | None = None) -> "Config":
     """Alembic's configuration, made here so that it does not depend on the working directory.
 
     Args:
         connection: what `env.py` shall work on, the migration lock held; without it, it opens its own.
     """
-    if not (MIGRATIONS / "env.py").exists():
-        raise MigrationError(f"there are no migrations in {MIGRATIONS}: run the product from its source tree")
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -108,22 +116,24 @@ async def migrate(url: str) -> None:
     async with migrating(url) as connection:
         before = await connection.run_sync(_revisions)
         await connection.commit()
-        newer = before - _known()
+        newer = before - known_revisions()
         if newer:
             # Each release suits the schema of the next one, so a process of the old release may come up beside it.
             log.warning("schema_is_newer", revisions=sorted(newer))
             return
-        if before == _heads():
+        if before == newest_revisions():
             return
+        from alembic import command
+
         await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
         await connection.commit()
-        log.info("schema_migrated", before=sorted(before), after=sorted(_heads()))
+        log.info("schema_migrated", before=sorted(before), after=sorted(newest_revisions()))
 
 
 async def schema_is_current(connection: AsyncConnection) -> bool:
     """Whether the schema is at this release's newest revision, or at one that only a newer release knows."""
     revisions = await connection.run_sync(_revisions)
-    return revisions == _heads() or bool(revisions - _known())
+    return revisions == newest_revisions() or bool(revisions - known_revisions())
 
 
 def _revisions(connection: Connection) -> frozenset[str]:
@@ -133,10 +143,23 @@ def _revisions(connection: Connection) -> frozenset[str]:
 
 
 @cache
-def _heads() -> frozenset[str]:
-    return frozenset(ScriptDirectory.from_config(alembic_config()).get_heads())
+def _parents() -> dict[str, frozenset[str]]:
+    """Revision → the revisions that it follows, as the scripts say at their beginning."""
+    found: dict[str, frozenset[str]] = {}
+    for script in (MIGRATIONS / "versions").glob("*.py"):
+        said = {name: ast.literal_eval(value) for name, value in _REVISION.findall(script.read_text())}
+        before = said["down_revision"]
+        found[said["revision"]] = frozenset([before] if isinstance(before, str) else before or ())
+    if not found:
+        raise MigrationError(f"there are no migrations in {MIGRATIONS}: run the product from its source tree")
+    return found
 
 
-@cache
-def _known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+def known_revisions() -> frozenset[str]:
+    """Every revision of this release."""
+    return frozenset(_parents())
+
+
+def newest_revisions() -> frozenset[str]:
+    """Those that no other follows: one."""
+    return known_revisions().difference(*_parents().values())

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from journeys_api.db import make_engine
-from journeys_api.migrate import migrate, schema_is_current
+from journeys_api.migrate import alembic_config, known_revisions, migrate, newest_revisions, schema_is_current
 from tests.process.running import SOURCE, Start
 
 pytestmark = pytest.mark.process
@@ -248,3 +249,16 @@ async def test_a_migration_killed_in_the_middle_leaves_the_schema_as_it_was(data
 
     assert old == in_the_middle
     assert await fetch(database, SCHEMA) == new
+
+
+def test_the_scripts_are_understood_as_alembic_understands_them() -> None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+
+    assert known_revisions() == {script.revision for script in scripts.walk_revisions()}
+    assert newest_revisions() == set(scripts.get_heads())
+
+
+def test_what_serves_does_not_load_alembic() -> None:
+    loaded = "import sys, journeys_api.serve, journeys_api.work; print('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "False\n"
