@@ -161,7 +161,9 @@ class Turns:
     def __init__(self, room: int) -> None:
         self.room = room
         """How many more may come in at once."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        # all wait as long, so the first that came is the first that is late, and one timer does for all
+        self._timer: asyncio.TimerHandle | None = None
 
     def taken(self) -> bool:
         """Take a turn, if there is one."""
@@ -176,20 +178,34 @@ class Turns:
         Raises:
             TimeoutError: none came in time.
         """
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        ends_at = loop.time() + POOL_TIMEOUT_SECONDS
+        self._waiting.append((ends_at, turn))
+        if self._timer is None:
+            self._timer = loop.call_at(ends_at, self._give_up, loop)
         try:
-            with Deadline(POOL_TIMEOUT_SECONDS):
-                await turn
-        except (asyncio.CancelledError, TimeoutError):
-            if turn.done() and not turn.cancelled():
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.give_back()  # it came together with the news that its caller gives up
             raise
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        while self._waiting:
+            ends_at, turn = self._waiting[0]
+            if not turn.done():
+                if ends_at > loop.time():
+                    self._timer = loop.call_at(ends_at, self._give_up, loop)
+                    return
+                turn.set_exception(TimeoutError())
+            self._waiting.popleft()
 
     def give_back(self) -> None:
         """Let the next one in."""
         while self._waiting:
-            turn = self._waiting.popleft()
+            _, turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return

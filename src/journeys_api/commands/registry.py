@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from journeys_api.commands.call import Body, Download
@@ -122,6 +123,11 @@ class Param:
     The reader gets a map of what follows the text (folded) to the value, "" included; `wire` is then only how the
     documents write the name."""
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Its wire names, folded, the one that counts first."""
+        return tuple(map(fold, (self.wire, *self.also)))
+
 
 class Reading:
     """What has been read of a call's input, and every code it earned. A command's `check` adds to both."""
@@ -136,7 +142,7 @@ class Reading:
             self._read(param, given if param.family is None else {fold(param.wire): self._family(param.family, given)})
 
     def _family(self, prefix: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
-        own = {fold(wire) for param in self.command.params for wire in (param.wire, *param.also) if not param.family}
+        own = {name for param in self.command.params for name in param.names if not param.family}
         length = len(prefix)
         return {
             name[length:]: value
@@ -146,8 +152,8 @@ class Reading:
 
     def _read(self, param: Param, given: Mapping[str, Any]) -> None:
         self.arguments[param.name] = param.default
-        for wire in (param.wire, *param.also):
-            value = given.get(fold(wire))
+        for name in param.names:
+            value = given.get(name)
             if value is not None and (value != "" or param.keeps_empty):
                 break
         else:
@@ -315,7 +321,7 @@ def _check_declaration(made: Command) -> None:
     if taken & set(made.routes):
         raise ValueError(f"{made.name}: a route is taken")
     codes = {refusal.code for refusal in made.refusals}
-    wires = [fold(wire) for param in made.params for wire in (param.wire, *param.also)]
+    wires = [name for param in made.params for name in param.names]
     if len(wires) != len(set(wires)):
         raise ValueError(f"{made.name}: a parameter is declared twice")
     for param in made.params:

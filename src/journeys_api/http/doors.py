@@ -6,8 +6,7 @@ Evaluation order (rulings 1): transport → credential → permission → rate l
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -42,8 +41,7 @@ LONG_BODY = 128 * 1024
 """A longer body is read in a thread: a megabyte of brackets takes a second, in which other calls shall go on."""
 
 
-@dataclass(frozen=True)
-class Routed:
+class Routed(NamedTuple):
     """What path and method say, before anything is read."""
 
     door: Door

@@ -1,9 +1,8 @@
 """The shapes of answers at both doors (rulings 1): outcome in, status and body out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,13 +18,12 @@ class Door(Enum):
     LEGACY = "legacy"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A status, a body not yet rendered, and headers of its own."""
 
     status: int
     body: Mapping[str, Any]
-    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     is_xml_allowed: bool = True
     """100000 and 100001 are JSON whatever was asked for."""
     file: Download | None = None

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,8 +23,14 @@ LONGEST_TEXT = 64 * 1024
 """Bytes of a text in a body that lies on disk, beyond which it stays there."""
 
 
+_HEADERS = "journeys_api.headers"
+"""Where a request's scope has its headers by name, as soon as somebody has asked: a call looks for nine."""
+
 MOST_LEFT = 16 * 1024 * 1024
 """Bytes of a long body that may be left when its long texts are lifted out of it."""
+
+
+NOTHING_LIFTED = Lifted(longest=sys.maxsize)
 
 
 class TooLongInMemory(Exception):
@@ -37,7 +43,7 @@ class Given:
 
     query: dict[str, Any]
     body: dict[str, Any]
-    lifted: Lifted = field(default_factory=lambda: Lifted(longest=sys.maxsize))
+    lifted: Lifted = NOTHING_LIFTED
     """The texts that stayed on disk; they are gone once this is closed."""
 
     @cached_property
@@ -62,10 +68,11 @@ class Given:
 
 def header(scope: Scope, name: bytes) -> str | None:
     """The first header of that (lower-case) name."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return str(value.decode("latin-1"))
-    return None
+    by_name = scope.get(_HEADERS)
+    if by_name is None:
+        by_name = scope[_HEADERS] = dict(reversed(scope["headers"]))
+    value = by_name.get(name)
+    return None if value is None else str(value.decode("latin-1"))
 
 
 def read_query(scope: Scope) -> dict[str, Any]:
@@ -85,6 +92,8 @@ def read_parameters(scope: Scope, body: bytes | Upload) -> Given:
         TooLongInMemory: the body is long and its texts are not.
     """
     query = read_query(scope)
+    if not (body.size if isinstance(body, Upload) else body):
+        return Given(query=query, body={})
     lifted = Lifted(longest=LONGEST_TEXT if isinstance(body, Upload) else sys.maxsize)
     try:
         found = _read_body_parameters(scope, body, lifted)
@@ -95,8 +104,6 @@ def read_parameters(scope: Scope, body: bytes | Upload) -> Given:
 
 
 def _read_body_parameters(scope: Scope, body: bytes | Upload, lifted: Lifted) -> dict[str, Any]:
-    if not (body.size if isinstance(body, Upload) else body):
-        return {}
     encoding = header(scope, b"content-encoding")
     if encoding is not None and encoding.lower() != "identity":
         raise NotReadable("compressed bodies are not taken")

@@ -4,7 +4,6 @@ import asyncio
 import math
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -36,8 +35,7 @@ class PermissionRefused(Exception):
         self.principal = principal
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(NamedTuple):
     """The credentials of one request, by kind; empty ones are left out."""
 
     sessions: tuple[str, ...]

@@ -3,11 +3,10 @@
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -48,8 +47,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 STRATEGY = "moving-window"
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """How one bucket stands after a hit."""
 
     allowed: bool
