@@ -28,14 +28,14 @@ from journeys_api.http.openapi import openapi_document
 from journeys_api.http.parameters import Given
 from journeys_api.http.principals import Principals, find_credentials
 from journeys_api.http.rate_limits import RateLimits
+from journeys_api.http.tracking.collector import add_collector
+from journeys_api.http.tracking.doors import Tracking
+from journeys_api.http.tracking.inbound import Inbound
 from journeys_api.lanes import PoolLane
 from journeys_api.logging import gather_lines
 from journeys_api.migrate import schema_is_current
 from journeys_api.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
-from journeys_api.tracking.collector import add_collector
-from journeys_api.tracking.doors import Tracking
-from journeys_api.tracking.inbound import Inbound
 from journeys_api.work import Worker
 
 log = structlog.get_logger()

@@ -26,13 +26,13 @@ from journeys_api.exports import service as exports
 from journeys_api.failures import DRIVER_ERRORS, tell
 from journeys_api.imports.loading import Importer, tell_end
 from journeys_api.jobs.runner import Runner
+from journeys_api.links.urls import Links
 from journeys_api.loops import keep_going, pause
 from journeys_api.models import DeliveryKind, JobKind
 from journeys_api.sealing import seal_what_is_clear
 from journeys_api.settings import Settings
 from journeys_api.tracking import hits
 from journeys_api.tracking.isolation import Judge
-from journeys_api.tracking.links import Links
 from journeys_api.trigger_events import CHANNEL
 from journeys_api.vault import Vault
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from journeys_api.link_tokens import Kind, sign
+from journeys_api.links.tokens import Kind, sign
 from tests.conftest import SECRET_KEY, Client
 from tests.engine.conftest import Audience, Work, running
 from tests.engine.test_actions import telephone

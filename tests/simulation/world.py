@@ -20,9 +20,9 @@ from journeys_api.delivery.mails import Mails
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.remote_content import RemoteContents
 from journeys_api.delivery.sending import Pace, Sender
+from journeys_api.links.urls import Links
 from journeys_api.models import DeliveryKind
 from journeys_api.settings import Settings
-from journeys_api.tracking.links import Links
 from journeys_api.work import Worker
 from tests.conftest import Client, Maker
 

@@ -17,11 +17,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from journeys_api.app import Application
+from journeys_api.bounces.message_ids import name_of
+from journeys_api.bounces.queries import _LATEST
 from journeys_api.clock import SetClock
+from journeys_api.http.tracking.inbound import AT_ONCE
 from journeys_api.settings import Settings
-from journeys_api.tracking.bounce_queries import _LATEST
-from journeys_api.tracking.inbound import AT_ONCE
-from journeys_api.tracking.message_ids import name_of
 from journeys_api.work import Worker
 from tests.conftest import ADMIN_KEY, SECRET_KEY, Client, Maker
 from tests.delivery.mail.sinks import Sink

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from journeys_api.app import Application
-from journeys_api.link_tokens import Kind, sign
+from journeys_api.links.tokens import Kind, sign
 from journeys_api.models import Delivery, TriggerEvent
 from tests.conftest import SECRET_KEY, Client
 from tests.subscribers.people import IP, LARGEST_ID, anonymous, create, get, make_list, scopes, statuses

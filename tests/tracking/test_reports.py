@@ -4,8 +4,8 @@ from email import message_from_bytes
 
 import pytest
 
-from journeys_api.delivery.severity import Severity, severity_of
-from journeys_api.tracking.message_ids import name_of, named_in, return_path
+from journeys_api.bounces.message_ids import name_of, named_in, return_path
+from journeys_api.bounces.severity import Severity, severity_of
 from journeys_api.tracking.reports import MOST_BYTES, ReportKind, Unparseable, read_report
 from tests.tracking.reports import bounce, complaint, vacation
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from journeys_api.app import create_app
-from journeys_api.link_tokens import read_attribution
+from journeys_api.links.tokens import read_attribution
 from journeys_api.settings import Settings
 from journeys_api.tracking.visitors import machine_named
 from journeys_api.work import Worker

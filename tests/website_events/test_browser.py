@@ -15,7 +15,7 @@ import uvicorn
 from sqlalchemy import text
 
 from journeys_api.app import Application
-from journeys_api.link_tokens import sign_attribution
+from journeys_api.links.tokens import sign_attribution
 from tests.conftest import SECRET_KEY, Client
 from tests.engine.conftest import Audience, Work, running
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from journeys_api.app import Application, create_app
-from journeys_api.link_tokens import sign_attribution
+from journeys_api.links.tokens import sign_attribution
 from journeys_api.settings import Settings
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from journeys_api.activities.service import Fact, record_facts
-from journeys_api.link_tokens import Kind, sign, sign_attribution, sign_click
+from journeys_api.links.tokens import Kind, sign, sign_attribution, sign_click
 from journeys_api.models import ActivityKind
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.engine.conftest import Audience, Work, running

@@ -11,8 +11,8 @@ from journeys_api.delivery.envelopes import InvalidMail
 from journeys_api.delivery.personalization import Context, Template
 from journeys_api.delivery.remote_content import Bodies
 from journeys_api.emails.content import bodies_of
+from journeys_api.links.urls import Links
 from journeys_api.models import DeliveryKind, Email, Subscriber
-from journeys_api.tracking.links import Links
 
 CONFIRMATION = """\
 Please confirm your subscription to {{ List:Name }}:

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from journeys_api.delivery.tracked_links import target_of, tracked_address, with_tracked_links, with_tracked_text
+from journeys_api.links.targets import with_parameters
+from journeys_api.links.urls import Links
 from journeys_api.models import DeliveryKind, Email, SenderDomain
-from journeys_api.tracking.links import Links
-from journeys_api.tracking.targets import with_parameters
 
 _UTM = {
     "utm_source": "UTMSource",

@@ -14,8 +14,8 @@ from journeys_api.delivery.mail_tracking import MailTracking, tracking_of
 from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.journeys.action_types import SendEmailParameters
+from journeys_api.links.urls import Links
 from journeys_api.models import Delivery, DeliveryKind, Email, JourneyAction, SenderDomain
-from journeys_api.tracking.links import Links
 
 _TEXT_PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>{subject}</title></head>

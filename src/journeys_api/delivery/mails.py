@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.bounces.message_ids import name_of, return_path
 from journeys_api.delivery.contexts import Audience, load_audience
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, Mailer
 from journeys_api.delivery.forwarded_mails import as_forwarded
@@ -21,9 +22,8 @@ from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, Rem
 from journeys_api.delivery.sending import Attempt
 from journeys_api.delivery.stencils import Stencils
 from journeys_api.journeys.action_types import Person, SendEmailParameters
+from journeys_api.links.urls import Links
 from journeys_api.models import DeliveryKind, DomainStatus, Email, JourneyAction, SenderDomain, Subscriber
-from journeys_api.tracking.links import Links
-from journeys_api.tracking.message_ids import name_of, return_path
 
 CONFIRMATION_SUBJECT = "Please confirm your subscription"
 MAILS_IN_A_ROW = 8

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from journeys_api.delivery.severity import Severity
+from journeys_api.bounces.severity import Severity
 
 
 class Ending(StrEnum):

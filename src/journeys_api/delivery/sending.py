@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.bounces.service import Return, ReturnKind, record_returns
 from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
@@ -21,7 +22,6 @@ from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.failures import is_passing, tried_again
 from journeys_api.models import DeliveryKind
-from journeys_api.tracking.bounces import Return, ReturnKind, record_returns
 
 log = structlog.get_logger()
 

@@ -22,9 +22,9 @@ from journeys_api.delivery.sms.parts import parts
 from journeys_api.delivery.sms.phone_numbers import normalise
 from journeys_api.journeys.action_types import DAYS, DeliveryWindow, SendSMSParameters
 from journeys_api.journeys.windows import next_inside
+from journeys_api.links.short_links import target_of
+from journeys_api.links.urls import Links
 from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
-from journeys_api.tracking.links import Links
-from journeys_api.tracking.short_links import target_of
 from journeys_api.vault import SecretUnreadable, Vault
 
 DEFAULT_EXPIRY_HOURS = 72

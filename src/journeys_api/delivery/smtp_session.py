@@ -26,10 +26,10 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from journeys_api.bounces.severity import Severity, severity_of
 from journeys_api.deadlines import Deadline
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Ending, Outcome
-from journeys_api.delivery.severity import Severity, severity_of
 from journeys_api.delivery.smtp_url import Protection, SmtpServer
 from journeys_api.delivery.smtp_wire import SmtpWire
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from journeys_api.delivery.link_places import Place, attribute_text, link_places
-from journeys_api.tracking.targets import web_address
+from journeys_api.links.targets import web_address
 
 Track = Callable[[str], str | None]
 """The link of ours that leads to a target; None: the target cannot have one."""

@@ -1,1 +1,1 @@
-"""What comes back from the world by signed links."""
+"""What comes back from the world: visits of links, browsers' reports, what mail servers and providers tell."""

@@ -3,7 +3,7 @@
 from journeys_api.commands.call import Body, Call
 from journeys_api.commands.reading import identifier, text
 from journeys_api.commands.registry import Param, Refusal, Scope, command, missing, not_found
-from journeys_api.link_tokens import Kind, read
+from journeys_api.links.tokens import Kind, read
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound, WrongConfirmationCode

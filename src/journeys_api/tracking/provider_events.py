@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.bounces import queries as bounces
+from journeys_api.bounces.message_ids import named_in
+from journeys_api.bounces.service import ReturnKind
+from journeys_api.bounces.severity import Severity, severity_of
 from journeys_api.commands.reading import Unreadable, email_address
-from journeys_api.delivery.severity import Severity, severity_of
 from journeys_api.strict_json import fold
-from journeys_api.tracking import bounce_queries
-from journeys_api.tracking.bounces import ReturnKind
-from journeys_api.tracking.message_ids import named_in
 
 MOST_EVENTS = 500
 LONGEST_TEXT = 500
@@ -120,5 +120,5 @@ async def deliveries_of(session: AsyncSession, events: Sequence[ProviderEvent], 
     None: an unknown mail. A name that is not ours is not made up for by the address.
     """
     addressed = {each.email for each in events if each.kind is not None and not each.names.strip()}
-    latest = await bounce_queries.latest_mails(session, addressed)
+    latest = await bounces.latest_mails(session, addressed)
     return [next(named_in(key, each.names), None) if each.names.strip() else latest.get(each.email) for each in events]

@@ -6,7 +6,7 @@ Neither is kept anywhere: both follow from the server's secret key, the account 
 import hashlib
 import hmac
 
-from journeys_api.link_tokens import Kind, read, sign
+from journeys_api.links.tokens import Kind, read, sign
 
 
 def site_key(key: bytes, *, owner_id: int, list_id: int) -> str:

@@ -17,7 +17,7 @@ from journeys_api.commands.registry import (
     missing,
     not_found,
 )
-from journeys_api.link_tokens import read_attribution
+from journeys_api.links.tokens import read_attribution
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import WebsiteEventKind
 from journeys_api.website_events import service

@@ -18,7 +18,7 @@ from journeys_api.delivery.messages import build, with_pre_header
 from journeys_api.delivery.mime_parts import part_of
 from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.stencils import LONGEST_VALUES, MOST_OCTETS, Stencils, cut
-from journeys_api.tracking.links import Links
+from journeys_api.links.urls import Links
 from tests.delivery.mail.mails import mail
 
 LINKS = Links(b"a key of thirty-two octets or so", public_url="https://mail.example")

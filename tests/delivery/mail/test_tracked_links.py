@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from journeys_api.delivery.link_places import attribute_text
 from journeys_api.delivery.tracked_links import with_tracked_links, with_tracked_text
-from journeys_api.tracking.targets import web_address, with_parameters
+from journeys_api.links.targets import web_address, with_parameters
 
 OWN = "https://mail.example/t/"
 

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.activities import service as activities
 from journeys_api.activities.service import Fact
+from journeys_api.bounces import queries
 from journeys_api.journeys.action_types import Person, SendEmailParameters
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
@@ -31,11 +32,10 @@ from journeys_api.subscribers import subscriptions
 from journeys_api.subscribers.subscriptions import Leaving
 from journeys_api.suppressions import service as suppressions
 from journeys_api.suppressions.service import SYSTEM_WIDE
-from journeys_api.tracking import bounce_queries as queries
 
 
 class ReturnKind(StrEnum):
-    """What came back of a mail; the first three as `delivery.severity.Severity`."""
+    """What came back of a mail; the first three as `severity.Severity`."""
 
     HARD = "hard"
     SOFT = "soft"

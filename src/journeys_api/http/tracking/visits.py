@@ -14,13 +14,13 @@ from fastapi.responses import Response
 
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
-from journeys_api.link_tokens import Kind, read, read_click, sign_attribution
+from journeys_api.http.tracking.html_pages import answer, nothing
+from journeys_api.links.short_links import short_link_target
+from journeys_api.links.targets import web_address, with_parameters
+from journeys_api.links.tokens import Kind, read, read_click, sign_attribution
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.tracking.hits import Hit
-from journeys_api.tracking.html_pages import answer, nothing
-from journeys_api.tracking.short_links import short_link_target
-from journeys_api.tracking.targets import web_address, with_parameters
 from journeys_api.tracking.visitors import visitor_of
 
 PICTURE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")

@@ -9,13 +9,13 @@ from journeys_api.db import Sessions
 from journeys_api.delivery.mail_views import MailViews, ViewUnavailable
 from journeys_api.failures import tried_again
 from journeys_api.http.rate_limits import RateLimits
-from journeys_api.link_tokens import Kind, read
+from journeys_api.http.tracking.html_pages import answer, button, nothing, try_again
+from journeys_api.http.tracking.pages import meant_by
+from journeys_api.http.tracking.visits import hit_of
+from journeys_api.links.tokens import Kind, read
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.forwarding import ForwardRefused, MailGone, forward, mail_to_forward
 from journeys_api.tracking.hit_writer import HitWriter
-from journeys_api.tracking.html_pages import answer, button, nothing, try_again
-from journeys_api.tracking.pages import meant_by
-from journeys_api.tracking.visits import hit_of
 
 log = structlog.get_logger()
 

@@ -25,7 +25,7 @@ from journeys_api.errors import NotReadable
 from journeys_api.failures import is_away, tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.rate_limits import Quota, RateLimits
-from journeys_api.link_tokens import read_attribution
+from journeys_api.links.tokens import read_attribution
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.settings import Settings
 from journeys_api.tracking.site_keys import is_vouched, read_site_key

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys_api.link_tokens import (
+from journeys_api.links.tokens import (
     LONGEST_TARGET,
     Kind,
     read,

@@ -15,21 +15,21 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.activities.service import Fact, has_happened, record_facts
+from journeys_api.bounces.queries import recipient_of
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
 from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
 from journeys_api.http.parameters import FORM, read_parameters
-from journeys_api.link_tokens import Kind, read
+from journeys_api.http.tracking.html_pages import answer, button, nothing, onward
+from journeys_api.links.tokens import Kind, read
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import ActivityKind, SubscriberList, SubscriptionStatus
 from journeys_api.subscribers import confirmations
 from journeys_api.subscribers.errors import NotPending, SubscriberNotFound
 from journeys_api.subscribers.service import find_subscriber
-from journeys_api.tracking.bounce_queries import recipient_of
-from journeys_api.tracking.html_pages import answer, button, nothing, onward
 from journeys_api.tracking.visitors import visitor_of
 
 MOST_BODY = 16 * 1024

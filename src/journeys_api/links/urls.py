@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from journeys_api.link_tokens import Kind, clicks_signer, sign, url_of
+from journeys_api.links.tokens import Kind, clicks_signer, sign, url_of
 
 
 class Links:

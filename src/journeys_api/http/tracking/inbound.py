@@ -22,9 +22,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import ClientDisconnect
 
 from journeys_api import strict_json
+from journeys_api.bounces.message_ids import named_in
+from journeys_api.bounces.service import Return, ReturnKind, Verdict, record_returns
+from journeys_api.bounces.severity import severity_of
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
-from journeys_api.delivery.severity import severity_of
 from journeys_api.errors import NotReadable
 from journeys_api.failures import is_away, tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
@@ -32,8 +34,6 @@ from journeys_api.http.metrics import Metrics
 from journeys_api.http.parameters import read_parameters
 from journeys_api.http.rate_limits import RateLimits
 from journeys_api.settings import Settings
-from journeys_api.tracking.bounces import Return, ReturnKind, Verdict, record_returns
-from journeys_api.tracking.message_ids import named_in
 from journeys_api.tracking.provider_events import BadEvents, ProviderEvent, deliveries_of, read_events
 from journeys_api.tracking.reports import MOST_BYTES, Report, ReportKind, Unparseable, read_report
 

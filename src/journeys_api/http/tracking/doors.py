@@ -13,14 +13,14 @@ from journeys_api.delivery.mail_views import MailViews
 from journeys_api.delivery.remote_content import FETCH_DEADLINE, LONGEST_CONTENT, RemoteContents
 from journeys_api.failures import is_away
 from journeys_api.http.rate_limits import RateLimits
+from journeys_api.http.tracking.html_pages import try_again
+from journeys_api.http.tracking.mail_pages import add_mail_pages
+from journeys_api.http.tracking.pages import add_pages
+from journeys_api.http.tracking.visits import add_visits
+from journeys_api.links.urls import Links
 from journeys_api.settings import Settings
 from journeys_api.tracking.hit_writer import HitWriter
-from journeys_api.tracking.html_pages import try_again
-from journeys_api.tracking.links import Links
-from journeys_api.tracking.mail_pages import add_mail_pages
-from journeys_api.tracking.pages import add_pages
 from journeys_api.tracking.spool import Spool
-from journeys_api.tracking.visits import add_visits
 
 log = structlog.get_logger()
 

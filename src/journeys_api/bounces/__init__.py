@@ -1,0 +1,1 @@
+"""Mails that come back: whose they are, how bad it is, and what follows."""
