@@ -128,8 +128,9 @@ async def ours(url: str, port: int, folder: Path, count: int) -> Spent:
     started, used = time.perf_counter(), time.process_time()
     stop = asyncio.Event()
     working = asyncio.create_task(worker.run(stop))
-    while worker.senders[0].attempts < count:  # noqa: ASYNC110 (nobody is told of an attempt)
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(600):  # what is refused before it is tried is no attempt
+        while worker.senders[0].attempts < count:  # noqa: ASYNC110 (nobody is told of an attempt)
+            await asyncio.sleep(0.01)
     stop.set()
     await working  # what is under way is recorded first
     return Spent(time.perf_counter() - started, time.process_time() - used)

@@ -15,10 +15,12 @@ log = structlog.get_logger()
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What a connection of the driver's own raises, that no SQLAlchemy stands around."""
 
-_OUT_OF_REACH = ("08", "25006", "53", "55P03", "57P")
-"""Beginnings of SQLSTATEs: lost connection, read-only, no room, a lock that was not got in time, shutting down."""
 TOO_SLOW = "57014"
 """The statement timeout. Whoever calls may come again; of a batch, the batch itself may be at fault."""
+LOCKED = "55P03"
+"""A lock that was not got in time."""
+_OUT_OF_REACH = ("08", "25006", "53", LOCKED, "57P")
+"""Beginnings of SQLSTATEs: lost connection, read-only, no room, locked, shutting down."""
 RETRIED = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database undid the transaction for another's sake."""
 TRIES = 4
@@ -46,6 +48,11 @@ async def tried_again(transaction: Callable[[], Awaitable[Result]], *, event: st
 def is_passing(error: BaseException) -> bool:
     """Whether the same batch may well succeed a moment later."""
     return _is_out_of_reach(error) or sqlstate_of(error) in RETRIED
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether somebody else's lock was in the way: other rows may be free."""
+    return sqlstate_of(error) == LOCKED
 
 
 def is_away(error: BaseException) -> bool:

@@ -147,7 +147,7 @@ def _parents() -> dict[str, frozenset[str]]:
     """Revision → the revisions that it follows, as the scripts say at their beginning."""
     found: dict[str, frozenset[str]] = {}
     for script in (MIGRATIONS / "versions").glob("*.py"):
-        said = {name: ast.literal_eval(value) for name, value in _REVISION.findall(script.read_text())}
+        said = {name: ast.literal_eval(value) for name, value in _REVISION.findall(script.read_text(encoding="utf-8"))}
         before = said["down_revision"]
         found[said["revision"]] = frozenset([before] if isinstance(before, str) else before or ())
     if not found:

@@ -41,7 +41,9 @@ log = structlog.get_logger()
 POLL = 1.0
 """Seconds between looks at the outbox without a notice."""
 RESCUE_EVERY = 10.0
-_MAIL = Pace(POOL_SIZE * 64, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE)
+_MAIL = Pace(
+    POOL_SIZE * 48, POOL_SIZE, lease=timedelta(seconds=ATTEMPT_SECONDS + 60) + MAIL_DEADLINE, room_seconds=0.25
+)
 _HTTP = Pace(64, 8, lease=timedelta(seconds=90), of_an_account=32)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import SetClock
-from journeys_api.delivery import outbox
+from journeys_api.delivery import outbox, recording
 from journeys_api.delivery.outbox import Finished, retry_at
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.sending import Attempt, Pace, Sender
@@ -27,6 +27,15 @@ LEASE = timedelta(minutes=10)
 async def worker(settings: Settings, make_database: Any, template: str) -> AsyncIterator[Worker]:
     """A worker on a database that it has for itself."""
     own = Worker(settings.model_copy(update={"database_url": await make_database(template)}), clock=SetClock(NOW))
+    yield own
+    await own.close()
+
+
+@pytest.fixture
+async def impatient(settings: Settings, make_database: Any, template: str) -> AsyncIterator[Worker]:
+    """A worker that waits half a second for a lock."""
+    changed = {"database_url": await make_database(template), "statement_timeout": timedelta(seconds=1)}
+    own = Worker(settings.model_copy(update=changed), clock=SetClock(NOW))
     yield own
     await own.close()
 
@@ -132,27 +141,113 @@ class Door:
         return {row.delivery_id: attempt_of(row.delivery_id) for row in rows}
 
 
+async def states(worker: Worker) -> dict[str, int]:
+    async with worker.sessions() as session:
+        found = await session.execute(text("SELECT state, count(*) FROM deliveries GROUP BY 1"))
+    return {row.state: row.count for row in found}
+
+
+def sender_of(worker: Worker, door: Door, concurrency: int) -> Sender:
+    pace = Pace(concurrency, concurrency, lease=LEASE)
+    return Sender(worker.sessions, [DeliveryKind.WEBHOOK], door, pace, clock=SetClock(NOW))
+
+
 async def test_sending_goes_on_while_outcomes_are_recorded_as_long_as_they_are_few(worker: Worker) -> None:
     await owe(worker, 1, 12, minutes_ago=5)
     door = Door()
-    sender = Sender(worker.sessions, [DeliveryKind.WEBHOOK], door, Pace(2, 12, lease=LEASE), clock=SetClock(NOW))
+    sender = sender_of(worker, door, 2)
 
     await sender.turn()
     async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries WHERE state = 'sending' FOR UPDATE"))
         door.open.set()
-        await sender.turn()
-        await sender.turn()
-        one_more = asyncio.create_task(sender.turn())
-        await asyncio.wait([one_more], timeout=0.5)
+        went_on = await sender.turn()
+        waits = await sender.turn()
         unrecorded = len(door.sent)
-        waits = not one_more.done()
-    await one_more
     await sender.run_until_quiet()
 
-    assert (unrecorded, waits) == (6, True), "two are being recorded, four wait for it"
+    assert (went_on, waits, unrecorded) == (2, 0, 4), "two are being recorded, and two wait for it"
+    assert sender.freed.is_set()
     assert sorted(door.sent) == sorted(set(door.sent))
-    async with worker.sessions() as session:
-        assert (await session.execute(text("SELECT state, count(*) FROM deliveries GROUP BY 1"))).all() == [
-            ("sent", 12)
-        ]
+    assert await states(worker) == {"sent": 12}
+
+
+async def test_a_row_that_somebody_holds_keeps_no_other_from_being_recorded(impatient: Worker) -> None:
+    await owe(impatient, 1, 8, minutes_ago=5)
+    door = Door()
+    sender = sender_of(impatient, door, 8)
+
+    await sender.turn()
+    async with impatient.sessions.begin() as other:
+        await other.execute(text("SELECT 1 FROM deliveries ORDER BY delivery_id LIMIT 1 FOR UPDATE"))
+        door.open.set()
+        async with asyncio.timeout(20):
+            while (await states(impatient)).get("sent") != 7:  # noqa: ASYNC110 (the database is asked)
+                await asyncio.sleep(0.01)
+    await sender.run_until_quiet()
+
+    assert await states(impatient) == {"sent": 8}
+    assert len(door.sent) == 8
+
+
+async def test_outcomes_wait_for_a_database_that_is_away(impatient: Worker) -> None:
+    await owe(impatient, 1, 8, minutes_ago=5)
+    door = Door()
+    sender = sender_of(impatient, door, 8)
+
+    await sender.turn()
+    async with impatient.sessions.begin() as other:
+        await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
+        door.open.set()
+        async with asyncio.timeout(20):
+            while not (await other.execute(text(_END_WHO_RECORDS))).scalars().all():  # noqa: ASYNC110 (as above)
+                await asyncio.sleep(0.01)
+    await sender.run_until_quiet()
+
+    assert await states(impatient) == {"sent": 8}
+    assert len(door.sent) == 8
+
+
+_END_WHO_RECORDS = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE NOT granted AND datname = current_database() AND query LIKE '%lease_token = NULL%'
+"""
+
+
+async def test_who_is_leaving_does_not_wait_for_ever_for_what_cannot_be_recorded(
+    impatient: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "SETTLE_SECONDS", 0.1)
+    await owe(impatient, 1, 1, minutes_ago=5)
+    door = Door()
+    sender = sender_of(impatient, door, 8)
+
+    await sender.turn()
+    async with impatient.sessions.begin() as other:
+        await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
+        door.open.set()
+        async with asyncio.timeout(5):
+            await sender.finish()
+        left = await states(impatient)
+    monkeypatch.undo()
+    await sender.finish()
+
+    assert left == {"sending": 1}
+    assert await states(impatient) == {"sent": 1}
+
+
+async def test_a_late_outcome_changes_nothing_beside_that_of_the_next_lease(worker: Worker) -> None:
+    await owe(worker, 1, 1, minutes_ago=5)
+    first = await take(worker, 1)
+    later = NOW + LEASE + timedelta(seconds=1)
+    async with worker.sessions.begin() as session:
+        await outbox.rescue(session, now=later)
+        second = await outbox.claim(session, DeliveryKind.WEBHOOK, limit=1, lease=LEASE, now=later)
+    late = Finished(first.token, first.rows[0], Outcome(Ending.REFUSED, "late"))
+    ours = Finished(second.token, second.rows[0], Outcome(Ending.ACCEPTED))
+
+    for order in ([late, ours], [ours, late]):
+        async with worker.sessions() as session:
+            kept = await outbox.finish(session, order, now=later)
+            state = (await session.execute(text("SELECT state, reason FROM deliveries"))).one()
+        assert (kept, tuple(state)) == ([ours], ("sent", None))

@@ -103,8 +103,9 @@ class SendsBeforeClaiming(Sender):
 class DiesBeforeRecording(Sender):
     """Ours, killed between the server's answer and its recording."""
 
-    async def _record(self) -> None:
-        self._finished.clear()
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._recorder.add = lambda _: None  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(("kind", "is_ours"), [(DiesBeforeRecording, True), (SendsBeforeClaiming, False)])

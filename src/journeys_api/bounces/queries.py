@@ -165,7 +165,5 @@ async def latest_mails(session: AsyncSession, addresses: Collection[str]) -> dic
 
     One index entry an address, however many mails, lists and accounts there are.
     """
-    if not addresses:
-        return {}
     rows = await session.execute(_LATEST, {"addresses": sorted(addresses)})
     return {row.address: row.delivery_id for row in rows}

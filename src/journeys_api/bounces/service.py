@@ -12,7 +12,7 @@ Source: AC 2.11, 7.1, 7.5; reliability S101.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -245,3 +245,13 @@ async def _take_off(session: AsyncSession, kind: ReturnKind, mails: Sequence[_Ma
         await subscriptions.leave(
             session, found=found, who=Subscriber.subscriber_id.in_(sorted(ids)), leaving=Leaving(ip_address=""), now=now
         )
+
+
+async def recipient_of(session: AsyncSession, *, owner_id: int, delivery_id: int | None) -> str | None:
+    """The address that an account's mail went to, in lower case; None: there is no such mail, or it is not known."""
+    return await queries.recipient_of(session, owner_id=owner_id, delivery_id=delivery_id)
+
+
+async def latest_mails(session: AsyncSession, addresses: Collection[str]) -> dict[str, int]:
+    """The last mail of a journey that was handed over for each address, in lower case, of whichever account."""
+    return await queries.latest_mails(session, addresses) if addresses else {}

@@ -243,7 +243,7 @@ WITH w AS MATERIALIZED (
                          CAST(:untried AS smallint[]), CAST(:recipients AS text[]), CAST(:tokens AS uuid[]))
         AS w(delivery_id, state, next_attempt_at, reason, reference, unknowns, untried, recipient, token)
 ), held AS MATERIALIZED (
-    SELECT h.delivery_id FROM (SELECT delivery_id, token FROM w ORDER BY delivery_id) AS o, LATERAL (
+    SELECT h.delivery_id, o.token FROM (SELECT delivery_id, token FROM w ORDER BY delivery_id) AS o, LATERAL (
         SELECT delivery_id FROM deliveries WHERE delivery_id = o.delivery_id AND lease_token = o.token FOR UPDATE
     ) AS h
 )
@@ -253,40 +253,39 @@ UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attem
     recipient = coalesce(lower(w.recipient), d.recipient),
     deleted_subscriber = CASE WHEN w.state = 'pending' THEN d.deleted_subscriber END,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
-FROM held JOIN w USING (delivery_id) WHERE d.delivery_id = held.delivery_id
-RETURNING d.delivery_id
+FROM held JOIN w USING (delivery_id, token) WHERE d.delivery_id = held.delivery_id
+RETURNING d.delivery_id, w.token
 """
 )
 
 
 async def finish(session: AsyncSession, finished: Sequence[Finished], *, now: datetime) -> list[Finished]:
-    """Record how attempts ended, one a delivery; those whose lease was still ours. The others change nothing."""
+    """Record how attempts ended; those whose lease was still ours. The others change nothing."""
     if not finished:
         return []
     each = [_next(one, now) for one in finished]
-    kept = set(
-        (
-            await session.execute(
-                _FINISH,
-                {
-                    "now": now,
-                    "tokens": [one.token for one in finished],
-                    "ids": [one.row.delivery_id for one in finished],
-                    "states": [after.state for after in each],
-                    "again": [after.next_attempt_at for after in each],
-                    "reasons": [one.outcome.reason or None for one in finished],
-                    "references": [one.outcome.reference or None for one in finished],
-                    "unknowns": [after.unknowns for after in each],
-                    "untried": [int(one.outcome.ending is Ending.POSTPONED) for one in finished],
-                    "recipients": [one.row.email_address if one.row.kind in _RETURNED else None for one in finished],
-                },
-            )
-        ).scalars()
+    recorded = await session.execute(
+        _FINISH,
+        {
+            "now": now,
+            "tokens": [one.token for one in finished],
+            "ids": [one.row.delivery_id for one in finished],
+            "states": [after.state for after in each],
+            "again": [after.next_attempt_at for after in each],
+            "reasons": [one.outcome.reason or None for one in finished],
+            "references": [one.outcome.reference or None for one in finished],
+            "unknowns": [after.unknowns for after in each],
+            "untried": [int(one.outcome.ending is Ending.POSTPONED) for one in finished],
+            "recipients": [one.row.email_address if one.row.kind in _RETURNED else None for one in finished],
+        },
     )
+    # a delivery can be here twice, when its first lease ended before the attempt did
+    ours = {(row.delivery_id, row.token) for row in recorded}
+    kept = [one for one in finished if (one.row.delivery_id, one.token) in ours]
     for one in finished:
-        if one.row.delivery_id not in kept:
+        if (one.row.delivery_id, one.token) not in ours:
             log.warning("lease_lost", delivery_id=one.row.delivery_id)
-    return [one for one in finished if one.row.delivery_id in kept]
+    return kept
 
 
 _RESCUE = text(

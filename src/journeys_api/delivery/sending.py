@@ -5,22 +5,21 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.bounces.service import Return, ReturnKind, record_returns
 from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
-from journeys_api.failures import is_passing, tried_again
+from journeys_api.delivery.recording import Recorder
+from journeys_api.failures import is_passing
 from journeys_api.models import DeliveryKind
 
 log = structlog.get_logger()
@@ -36,12 +35,8 @@ class Preparer(Protocol):
         """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
 
 
-ROOM_SECONDS = 0.25
-"""How long a sender that is busy waits for half of its room before it claims: statements over many cost little more
-than over one."""
-GATHER_SECONDS = 0.05
-"""How long it waits for more attempts to end before it records them, while others are under way. What a server took in
-this moment is sent again if the process dies in it, like what it took while earlier outcomes were being written."""
+FULL_SECONDS = 1.0
+"""How long a turn waits for room at all: whoever asks the worker to stop is not to wait for a database that is away."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,9 @@ class Pace:
     """Attempts under way for one account, about; None: any number. Who is slow to answer must not hold all others."""
     per_second: float | None = None
     """Attempts begun in a second, at most; None: any number."""
+    room_seconds: float = 0.05
+    """How long a sender waits for half of its room before it claims with less: statements over many cost little more
+    than over one."""
 
 
 class Sender:
@@ -78,28 +76,36 @@ class Sender:
         self._preparer = preparer
         self._pace = pace
         self._under_way: set[asyncio.Task[None]] = set()
+        self._trying = 0
+        self._some_free = asyncio.Event()
+        self._lacks_room = False
         self._half_free = asyncio.Event()
+        self._recorder = Recorder(
+            sessions, self._clock, is_more_coming=lambda: self._trying > 0, told=self._tell_what_is_free
+        )
         self._destinations: Counter[str] = Counter()
         self._accounts: Counter[int] = Counter()
         self._served: dict[DeliveryKind, int] = {}
-        self._finished: list[Finished] = []
-        self._recording: asyncio.Task[None] | None = None
-        self._trying = 0
         self._may_begin_at = 0.0
         self.attempts = 0
         self.freed = asyncio.Event()
-        """Set when a destination or an account that had enough under way has room again: more may be due for it."""
+        """Set when a destination, an account, or all of them together had enough under way and have room again."""
 
     async def turn(self) -> int:
-        """Claim what there is room for, once there is some, and begin it; how many were looked at. 0: none is due."""
+        """Claim what there is room for, once there is some, and begin it; how many were looked at.
+
+        0: none is due, or no room has come in a while; `freed` is set when it comes.
+        """
         room = await self._room()
+        if room <= 0:
+            return 0
         busy = [name for name, count in self._destinations.items() if name and count >= self._pace.of_a_destination]
         most = self._pace.of_an_account
         full = [owner_id for owner_id, count in self._accounts.items() if most and count >= most]
-        looked_at = 0
-        for kind in self.kinds:
-            async with self._sessions.begin() as session:
-                now = await self._clock.now(session)
+        claimed: list[outbox.Claims] = []
+        async with self._sessions.begin() as session:
+            now = await self._clock.now(session)
+            for kind in self.kinds:
                 claims = await outbox.claim(
                     session,
                     kind,
@@ -111,30 +117,42 @@ class Sender:
                     most_of_account=most and max(1, most // 2),
                     after=self._served.get(kind, 0),
                 )
+                claimed.append(claims)
+                room -= len(claims.rows)
+                if room <= 0:
+                    break
+        for kind, claims in zip(self.kinds, claimed, strict=False):
             self._served[kind] = claims.served
-            looked_at += claims.looked_at
-            room -= len(claims.rows)
             if claims.rows:
                 await self._begin(claims)
-            if room <= 0:
-                break
-        return looked_at
+        return sum(claims.looked_at for claims in claimed)
 
     async def _room(self) -> int:
-        """How many may be begun. Waits for room, and a moment for half of it; and for what was not recorded yet, which
-        would all be sent again if this process died.
-        """
-        while len(self._finished) > self._pace.concurrency and self._recording is not None:
-            await asyncio.wait([self._recording])
-        most = self._pace.concurrency
-        if len(self._under_way) > most // 2:
-            self._half_free.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(ROOM_SECONDS):
-                    await self._half_free.wait()
-        if len(self._under_way) >= most:
-            await asyncio.wait(set(self._under_way), return_when=asyncio.FIRST_COMPLETED)
-        return most - len(self._under_way)
+        """How many may be begun. Waits for one, not for ever, and a moment for half of all."""
+        self._tell_what_is_free()
+        await _waited_for(self._half_free, self._pace.room_seconds)
+        self._tell_what_is_free()
+        await _waited_for(self._some_free, FULL_SECONDS)
+        room = self._free()
+        self._lacks_room = room <= 0
+        return room
+
+    def _free(self) -> int:
+        """Places for attempts. Outcomes that wait to be recorded take as many again and then those, too: all of them
+        would be sent again if this process died."""
+        most, under_way = self._pace.concurrency, len(self._under_way)
+        return min(most - under_way, 2 * most - under_way - self._recorder.unrecorded)
+
+    def _tell_what_is_free(self) -> None:
+        free = self._free()
+        for event, is_set in ((self._some_free, free > 0), (self._half_free, free * 2 >= self._pace.concurrency)):
+            if is_set:
+                event.set()
+            else:
+                event.clear()
+        if free > 0 and self._lacks_room:
+            self._lacks_room = False
+            self.freed.set()
 
     async def _begin(self, claims: outbox.Claims) -> None:
         prepared = await self._prepare(claims.rows)
@@ -147,8 +165,7 @@ class Sender:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if len(self._under_way) <= self._pace.concurrency // 2:
-            self._half_free.set()
+        self._tell_what_is_free()
 
     async def _prepare(self, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         """As the preparer does; what breaks it is found by taking the rows one by one, and the others are sent."""
@@ -176,9 +193,7 @@ class Sender:
                 outcome = await self._try(row, attempt)
         finally:
             self._give_back(row)
-        self._finished.append(Finished(token, row, outcome))
-        if self._recording is None or self._recording.done():
-            self._recording = asyncio.create_task(self._record_all())
+        self._recorder.add(Finished(token, row, outcome))
 
     def _give_back(self, row: Row[Any]) -> None:
         most = self._pace.of_an_account
@@ -209,36 +224,11 @@ class Sender:
             self._may_begin_at = begins + 1 / self._pace.per_second
             await asyncio.sleep(begins - loop.time())
 
-    async def _record_all(self) -> None:
-        while self._finished:
-            if self._trying:
-                await asyncio.sleep(GATHER_SECONDS)
-            await self._record()
-
-    async def _record(self) -> None:
-        """Record what is finished; what cannot be recorded now is rescued when its lease has ended."""
-        finished, self._finished = self._finished, []
-        try:
-            await tried_again(partial(self._record_these, finished), event="recording_tried_again")
-        except Exception as error:
-            told = log.warning if is_passing(error) else log.exception
-            told("outcomes_not_recorded", count=len(finished), error=type(error).__name__)
-
-    async def _record_these(self, finished: Sequence[Finished]) -> None:
-        """In one transaction: how these ended, and what is counted of it."""
-        async with self._sessions.begin() as session:
-            now = await self._clock.now(session)
-            kept = await outbox.finish(session, finished, now=now)
-            sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
-            await _count_sent(session, sent, now=now)
-            await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
-
     async def finish(self) -> None:
         """Wait for what is under way, and until it is recorded."""
         while self._under_way:
             await asyncio.wait(set(self._under_way))
-        if self._recording is not None:
-            await self._recording
+        await self._recorder.settle()
 
     async def run_until_quiet(self) -> None:
         """Deliver what is due until nothing is: for tests and demonstrations."""
@@ -249,52 +239,8 @@ class Sender:
                 return
 
 
-_COUNT = text(
-    """
-WITH sent AS (
-    SELECT * FROM unnest(CAST(:owners AS bigint[]), CAST(:journeys AS bigint[]), CAST(:actions AS bigint[]),
-                         CAST(:lists AS bigint[]), CAST(:people AS bigint[]), CAST(:addresses AS text[]),
-                         CAST(:domains AS text[]))
-        AS w(owner_id, journey_id, action_id, list_id, subscriber_id, email_address, domain)
-), reached AS (
-    INSERT INTO action_subscribers (owner_id, action_id, list_id, subscriber_id, email_address, activity, reached_at)
-    SELECT DISTINCT ON (1, 2, 3, 4) owner_id, action_id, list_id, subscriber_id, email_address, 0, :now FROM sent
-    ON CONFLICT DO NOTHING
-)
-INSERT INTO counter_deltas (owner_id, journey_id, action_id, domain, counted_on, happened_at, send_count,
-                            delivery_count)
-SELECT owner_id, journey_id, action_id, domain, CAST(CAST(:now AS timestamptz) AT TIME ZONE 'UTC' AS date), :now,
-       count(*), count(*)
-FROM sent GROUP BY owner_id, journey_id, action_id, domain
-"""
-)
-
-
-async def _count_sent(session: AsyncSession, rows: Sequence[Row[Any]], *, now: datetime) -> None:
-    """Count accepted mails of journeys, and write down who was sent them."""
-    mails = [row for row in rows if row.kind == DeliveryKind.MAIL.value and row.journey_id is not None]
-    if mails:
-        await session.execute(
-            _COUNT,
-            {
-                "now": now,
-                "owners": [row.owner_id for row in mails],
-                "journeys": [row.journey_id for row in mails],
-                "actions": [row.action_id for row in mails],
-                "lists": [row.list_id for row in mails],
-                "people": [row.subscriber_id for row in mails],
-                "addresses": [row.email_address for row in mails],
-                "domains": [row.domain for row in mails],
-            },
-        )
-
-
-async def _count_bounced(session: AsyncSession, finished: Sequence[Finished], *, now: datetime) -> None:
-    """Record the mails that their servers refused because of the recipient."""
-    returns = [
-        Return(one.row.delivery_id, ReturnKind(bounce.value), now, detail={"diagnostic": one.outcome.reason})
-        for one in finished
-        if (bounce := one.outcome.bounce) is not None
-    ]
-    if returns:
-        await record_returns(session, returns, now=now)
+async def _waited_for(event: asyncio.Event, seconds: float) -> None:
+    if not event.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()

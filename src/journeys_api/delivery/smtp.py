@@ -7,7 +7,7 @@ from typing import Final
 
 from journeys_api.deadlines import Deadline
 from journeys_api.delivery.envelopes import Envelope
-from journeys_api.delivery.outcomes import Outcome
+from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.smtp_session import AttemptEnded, Progress, SmtpSession, deferred, open_session, unknown
 from journeys_api.delivery.smtp_url import parse_smtp_url
 
@@ -15,6 +15,11 @@ STEP_SECONDS: Final = 60.0
 """How long any one answer before the final dot is waited for."""
 MESSAGES_PER_CONNECTION: Final = 100
 IDLE_SECONDS: Final = 30.0
+LONGEST_QUEUE_SECONDS: Final = 240.0
+"""How long an attempt may have waited for a connection and still be begun: the rest of its time is for the server. The
+mail goes back to where it came from, and has not been tried."""
+
+_NO_CONNECTION: Final = Outcome(Ending.POSTPONED, "no connection was free")
 
 
 class SmtpMailer:
@@ -67,15 +72,23 @@ class SmtpMailer:
 
         2xx is accepted; 4xx, and whatever fails before the final dot, deferred; 5xx refused, except where it speaks
         of our login or setup; a connection that breaks or stays silent after the final dot is unknown. The first
-        recipient's answer decides; how many of the others were refused is in the reason.
+        recipient's answer decides; how many of the others were refused is in the reason. Postponed is what other
+        attempts kept from a connection for too long.
 
         Source: reliability F22 to F25.
         """
         progress = Progress()
+        loop = asyncio.get_running_loop()
+        waits_until = loop.time() + min(LONGEST_QUEUE_SECONDS, self._timeout / 2)
+        has_begun = False
         try:
             with Deadline(self._timeout):
-                return await self._attempt(envelope, progress)
+                async with self._slots:
+                    has_begun = loop.time() <= waits_until
+                    return await self._attempt(envelope, progress) if has_begun else _NO_CONNECTION
         except TimeoutError:
+            if not has_begun:
+                return _NO_CONNECTION
             return unknown("timed out") if progress.is_dot_written else deferred("timed out")
 
     async def close(self) -> None:
@@ -93,21 +106,20 @@ class SmtpMailer:
             self._slots.release()
 
     async def _attempt(self, envelope: Envelope, progress: Progress) -> Outcome:
-        async with self._slots:
-            if self._is_closed:
-                return deferred("the mailer is closed")
-            try:
-                kept = self._take_idle()
-                if kept is not None:
-                    try:
-                        return await self._use(kept, envelope, progress)
-                    except AttemptEnded as ended:
-                        # a kept connection that the server gave up in the meantime says nothing about the message
-                        if not ended.is_lost_connection or progress.is_dot_written:
-                            raise
-                return await self._use(await self._open(), envelope, progress)
-            except AttemptEnded as ended:
-                return ended.outcome
+        if self._is_closed:
+            return deferred("the mailer is closed")
+        try:
+            kept = self._take_idle()
+            if kept is not None:
+                try:
+                    return await self._use(kept, envelope, progress)
+                except AttemptEnded as ended:
+                    # a kept connection that the server gave up in the meantime says nothing about the message
+                    if not ended.is_lost_connection or progress.is_dot_written:
+                        raise
+            return await self._use(await self._open(), envelope, progress)
+        except AttemptEnded as ended:
+            return ended.outcome
 
     async def _open(self) -> SmtpSession:
         return await open_session(

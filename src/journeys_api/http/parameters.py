@@ -22,15 +22,12 @@ FORM = "application/x-www-form-urlencoded"
 LONGEST_TEXT = 64 * 1024
 """Bytes of a text in a body that lies on disk, beyond which it stays there."""
 
-
-_HEADERS = "journeys_api.headers"
-"""Where a request's scope has its headers by name, as soon as somebody has asked: a call looks for nine."""
-
 MOST_LEFT = 16 * 1024 * 1024
 """Bytes of a long body that may be left when its long texts are lifted out of it."""
-
-
+_HEADERS = "journeys_api.headers"
+"""Where a request's scope has its headers by name, as soon as somebody has asked: a call looks for nine."""
 NOTHING_LIFTED = Lifted(longest=sys.maxsize)
+"""Of all requests whose body lies in memory: nobody writes to it."""
 
 
 class TooLongInMemory(Exception):
@@ -73,6 +70,12 @@ def header(scope: Scope, name: bytes) -> str | None:
         by_name = scope[_HEADERS] = dict(reversed(scope["headers"]))
     value = by_name.get(name)
     return None if value is None else str(value.decode("latin-1"))
+
+
+def with_header(scope: Scope, name: bytes, value: bytes) -> Scope:
+    """The scope with that header in place of its own of the (lower-case) name."""
+    others = [each for each in scope["headers"] if each[0] != name]
+    return {**scope, "headers": [*others, (name, value)], _HEADERS: None}
 
 
 def read_query(scope: Scope) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.bounces import queries as bounces
+from journeys_api.bounces import service as bounces
 from journeys_api.bounces.message_ids import named_in
 from journeys_api.bounces.service import ReturnKind
 from journeys_api.bounces.severity import Severity, severity_of

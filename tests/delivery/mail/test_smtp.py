@@ -9,6 +9,7 @@ import pytest
 from aiosmtpd.smtp import SMTP as RealServer
 from aiosmtpd.smtp import Envelope as Received
 
+from journeys_api.delivery import smtp
 from journeys_api.delivery.messages import envelope_for
 from journeys_api.delivery.outcomes import Ending
 from journeys_api.delivery.smtp import SmtpMailer
@@ -276,11 +277,19 @@ async def test_no_more_connections_than_the_pool_has() -> None:
         assert len(sink.messages) == 20
 
 
-async def test_waiting_for_a_connection_counts_towards_the_deadline() -> None:
+async def test_who_never_got_a_connection_was_not_tried() -> None:
     async with Sink({"DOT": HANG}).open() as sink, mailer_to(sink, pool_size=1, timeout=0.3) as mailer:
         first, second = await asyncio.gather(mailer.send(envelope()), mailer.send(envelope()))
 
-        assert [first.ending, second.ending] == [Ending.UNKNOWN, Ending.DEFERRED]
+        assert [first.ending, second.ending] == [Ending.UNKNOWN, Ending.POSTPONED]
+        assert len(sink.connections) == 1
+
+
+async def test_who_gets_a_connection_late_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "LONGEST_QUEUE_SECONDS", -1.0)
+    async with Sink().open() as sink, mailer_to(sink, pool_size=1) as mailer:
+        assert (await mailer.send(envelope())).ending is Ending.POSTPONED
+        assert sink.messages == []
 
 
 async def test_closing_waits_for_the_attempt_under_way_and_takes_no_more() -> None:

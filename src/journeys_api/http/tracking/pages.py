@@ -15,13 +15,13 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.activities.service import Fact, has_happened, record_facts
-from journeys_api.bounces.queries import recipient_of
+from journeys_api.bounces.service import recipient_of
 from journeys_api.clock import Clock
 from journeys_api.db import Sessions
 from journeys_api.errors import NotReadable
 from journeys_api.failures import tried_again
 from journeys_api.http.bodies import BodyTooLarge, BodyTooSlow, ClientGone, read_body
-from journeys_api.http.parameters import FORM, read_parameters
+from journeys_api.http.parameters import FORM, read_parameters, with_header
 from journeys_api.http.tracking.html_pages import answer, button, nothing, onward
 from journeys_api.links.tokens import Kind, read
 from journeys_api.lists import service as lists
@@ -201,8 +201,7 @@ async def meant_by(request: Request, *, seconds: float) -> dict[str, Any]:
     """
     scope = request.scope
     if not request.headers.get("content-type", "").strip():
-        others = [each for each in scope["headers"] if each[0] != b"content-type"]
-        scope = {**scope, "headers": [*others, (b"content-type", FORM.encode())]}
+        scope = with_header(scope, b"content-type", FORM.encode())
     try:
         body = await read_body(scope, request.receive, limit=MOST_BODY, seconds=seconds)
         return read_parameters(scope, body).body
