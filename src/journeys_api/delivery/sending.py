@@ -138,8 +138,9 @@ class Sender:
         return room
 
     def _free(self) -> int:
-        """Places for attempts. Outcomes that wait to be recorded take as many again and then those, too: all of them
-        would be sent again if this process died."""
+        """Places for attempts: so many that those under way, and outcomes that are not recorded, are no more than twice
+        what may be under way. All of them would be made again if this process died.
+        """
         most, under_way = self._pace.concurrency, len(self._under_way)
         return min(most - under_way, 2 * most - under_way - self._recorder.unrecorded)
 
