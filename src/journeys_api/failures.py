@@ -50,9 +50,9 @@ def is_passing(error: BaseException) -> bool:
     return _is_out_of_reach(error) or sqlstate_of(error) in RETRIED
 
 
-def is_locked(error: BaseException) -> bool:
-    """Whether somebody else's lock was in the way: other rows may be free."""
-    return sqlstate_of(error) == LOCKED
+def may_be_of_one_row(error: BaseException) -> bool:
+    """Whether a lock was in the way, or it took too long: fewer rows may fare better, and later these, too."""
+    return sqlstate_of(error) in (LOCKED, TOO_SLOW)
 
 
 def is_away(error: BaseException) -> bool:

@@ -199,8 +199,9 @@ async def test_remove_withdraws_what_a_step_is_just_writing(
     assert await work.deliveries(journey_id) == [("mail", "withdrawn", "removed from the journey")]
 
 
+@pytest.mark.parametrize("ending", [Ending.DEFERRED, Ending.POSTPONED])
 async def test_what_was_under_way_when_its_recipient_was_removed_is_not_tried_again(
-    api: Client, place: dict[str, Any], work: Work, email_id: int
+    api: Client, place: dict[str, Any], work: Work, email_id: int, ending: Ending
 ) -> None:
     journey_id = await running(api, {"Action": "SendEmail", "EmailID": email_id}, WAIT)
     given = {**place, "JourneyID": journey_id}
@@ -211,9 +212,10 @@ async def test_what_was_under_way_when_its_recipient_was_removed_is_not_tried_ag
         claims = await outbox.claim(session, DeliveryKind.MAIL, limit=100, lease=lease, now=work.clock.instant)
 
     await api.ok("subscriber.journey.remove", **given)
-    deferred = [Finished(claims.token, row, Outcome(Ending.DEFERRED, "451")) for row in claims.rows]
+    work.pass_time(minutes=1)
+    not_taken = [Finished(claims.token, row, Outcome(ending)) for row in claims.rows]
     async with work.worker.sessions.begin() as session:
-        await outbox.finish(session, deferred, now=work.clock.instant)
+        await outbox.finish(session, not_taken, now=work.clock.instant)
     await work.run(hours=1)
 
     assert await work.deliveries(journey_id) == [("mail", "withdrawn", "removed from the journey")]

@@ -322,7 +322,7 @@ async def test_outcomes_are_recorded_in_the_order_that_others_lock_mails_in(
 
 _WAITING = """
 SELECT 1 FROM pg_stat_activity
-WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%lease_token = NULL%'
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%untried%'
 """
 
 

@@ -31,15 +31,6 @@ async def worker(settings: Settings, make_database: Any, template: str) -> Async
     await own.close()
 
 
-@pytest.fixture
-async def impatient(settings: Settings, make_database: Any, template: str) -> AsyncIterator[Worker]:
-    """A worker that waits half a second for a lock."""
-    changed = {"database_url": await make_database(template), "statement_timeout": timedelta(seconds=1)}
-    own = Worker(settings.model_copy(update=changed), clock=SetClock(NOW))
-    yield own
-    await own.close()
-
-
 async def owe(worker: Worker, owner_id: int, count: int, *, minutes_ago: int) -> None:
     """Notices to an account's own address, about nobody."""
     async with worker.sessions.begin() as session:
@@ -129,6 +120,15 @@ class Door:
         self.open = asyncio.Event()
         self.sent: list[int] = []
 
+    async def let_through(self, count: int) -> None:
+        """Open it until so many more have been sent."""
+        wanted = len(self.sent) + count
+        self.open.set()
+        async with asyncio.timeout(40):
+            while len(self.sent) < wanted:  # noqa: ASYNC110 (others have their turn)
+                await asyncio.sleep(0)
+        self.open.clear()
+
     async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
         def attempt_of(delivery_id: int) -> Attempt:
             async def attempt() -> Outcome:
@@ -147,6 +147,17 @@ async def states(worker: Worker) -> dict[str, int]:
     return {row.state: row.count for row in found}
 
 
+async def end_who_records(worker: Worker, by: str) -> bool:
+    async with worker.sessions() as session:
+        ended = await session.scalars(
+            text(
+                f"SELECT {by}(pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                "WHERE NOT granted AND datname = current_database() AND query LIKE '%untried%'"
+            )
+        )
+        return any(ended)
+
+
 def sender_of(worker: Worker, door: Door, concurrency: int) -> Sender:
     pace = Pace(concurrency, concurrency, lease=LEASE)
     return Sender(worker.sessions, [DeliveryKind.WEBHOOK], door, pace, clock=SetClock(NOW))
@@ -157,83 +168,113 @@ async def test_sending_goes_on_while_outcomes_are_recorded_as_long_as_they_are_f
     door = Door()
     sender = sender_of(worker, door, 2)
 
-    await sender.turn()
     async with worker.sessions.begin() as other:
-        await other.execute(text("SELECT 1 FROM deliveries WHERE state = 'sending' FOR UPDATE"))
-        door.open.set()
-        went_on = await sender.turn()
+        for _ in range(2):
+            await sender.turn()
+            await other.execute(text("SELECT 1 FROM deliveries WHERE state = 'sending' FOR UPDATE"))
+            await door.let_through(2)
+        sender.freed.clear()
         waits = await sender.turn()
-        unrecorded = len(door.sent)
+        unrecorded, is_told = len(door.sent), sender.freed.is_set()
+    async with asyncio.timeout(40):
+        await sender.freed.wait()
+    door.open.set()
     await sender.run_until_quiet()
 
-    assert (went_on, waits, unrecorded) == (2, 0, 4), "two are being recorded, and two wait for it"
-    assert sender.freed.is_set()
+    assert (waits, unrecorded, is_told) == (0, 4, False)
     assert sorted(door.sent) == sorted(set(door.sent))
     assert await states(worker) == {"sent": 12}
 
 
-async def test_a_row_that_somebody_holds_keeps_no_other_from_being_recorded(impatient: Worker) -> None:
-    await owe(impatient, 1, 8, minutes_ago=5)
+async def test_a_row_that_somebody_holds_keeps_no_other_from_being_recorded(worker: Worker) -> None:
+    await owe(worker, 1, 8, minutes_ago=5)
     door = Door()
-    sender = sender_of(impatient, door, 8)
+    sender = sender_of(worker, door, 8)
 
     await sender.turn()
-    async with impatient.sessions.begin() as other:
+    async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries ORDER BY delivery_id LIMIT 1 FOR UPDATE"))
         door.open.set()
-        async with asyncio.timeout(20):
-            while (await states(impatient)).get("sent") != 7:  # noqa: ASYNC110 (the database is asked)
+        async with asyncio.timeout(40):
+            while (await states(worker)).get("sent") != 7:  # noqa: ASYNC110 (the database is asked)
                 await asyncio.sleep(0.01)
     await sender.run_until_quiet()
 
-    assert await states(impatient) == {"sent": 8}
+    assert await states(worker) == {"sent": 8}
     assert len(door.sent) == 8
 
 
-async def test_outcomes_wait_for_a_database_that_is_away(impatient: Worker) -> None:
-    await owe(impatient, 1, 8, minutes_ago=5)
+@pytest.mark.parametrize("by", ["pg_terminate_backend", "pg_cancel_backend"])
+async def test_outcomes_wait_for_a_database_that_does_not_take_them(worker: Worker, by: str) -> None:
+    await owe(worker, 1, 8, minutes_ago=5)
     door = Door()
-    sender = sender_of(impatient, door, 8)
+    sender = sender_of(worker, door, 8)
 
     await sender.turn()
-    async with impatient.sessions.begin() as other:
+    async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
         door.open.set()
-        async with asyncio.timeout(20):
-            while not (await other.execute(text(_END_WHO_RECORDS))).scalars().all():  # noqa: ASYNC110 (as above)
+        async with asyncio.timeout(40):
+            while not await end_who_records(worker, by):  # noqa: ASYNC110 (as above)
                 await asyncio.sleep(0.01)
     await sender.run_until_quiet()
 
-    assert await states(impatient) == {"sent": 8}
+    assert await states(worker) == {"sent": 8}
     assert len(door.sent) == 8
 
 
-_END_WHO_RECORDS = """
-SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE NOT granted AND datname = current_database() AND query LIKE '%lease_token = NULL%'
-"""
+class Interrupted(Door):
+    """Loses its connection while it prepares, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open.set()
+        self.is_away = True
+
+    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+        if self.is_away:
+            self.is_away = False
+            raise ConnectionResetError
+        return await super().prepare(session, rows)
+
+
+async def test_what_could_not_be_prepared_goes_back_untried(worker: Worker) -> None:
+    await owe(worker, 1, 3, minutes_ago=5)
+    door = Interrupted()
+    sender = sender_of(worker, door, 8)
+
+    with pytest.raises(ConnectionResetError):
+        await sender.turn()
+    await sender.finish()
+    async with worker.sessions() as session:
+        found = await session.execute(text("SELECT state, attempts, unknowns, first_attempt_at FROM deliveries"))
+        left = {tuple(row) for row in found}
+    await sender.run_until_quiet()
+
+    assert left == {("pending", 0, 0, None)}
+    assert await states(worker) == {"sent": 3}
 
 
 async def test_who_is_leaving_does_not_wait_for_ever_for_what_cannot_be_recorded(
-    impatient: Worker, monkeypatch: pytest.MonkeyPatch
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "SETTLE_SECONDS", 0.1)
-    await owe(impatient, 1, 1, minutes_ago=5)
+    await owe(worker, 1, 1, minutes_ago=5)
     door = Door()
-    sender = sender_of(impatient, door, 8)
+    sender = sender_of(worker, door, 8)
 
     await sender.turn()
-    async with impatient.sessions.begin() as other:
+    async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
         door.open.set()
         async with asyncio.timeout(5):
             await sender.finish()
-        left = await states(impatient)
+        left = await states(worker)
     monkeypatch.undo()
     await sender.finish()
 
     assert left == {"sending": 1}
-    assert await states(impatient) == {"sent": 1}
+    assert await states(worker) == {"sent": 1}
 
 
 async def test_a_late_outcome_changes_nothing_beside_that_of_the_next_lease(worker: Worker) -> None:

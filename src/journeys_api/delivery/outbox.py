@@ -200,7 +200,7 @@ def _next(finished: Finished, now: datetime) -> _Next:
     if outcome.ending is Ending.REFUSED:
         return _Next("refused", None, 0)
     if outcome.ending is Ending.POSTPONED:
-        return _Next("pending", outcome.until, 0)
+        return _Next("pending", outcome.until or now, 0)
     unknowns = 1 if outcome.ending is Ending.UNKNOWN else 0
     if unknowns and row.kind == DeliveryKind.SMS.value:
         # each costs money and nobody can tell a second one from the first: it is not sent again
@@ -249,7 +249,9 @@ WITH w AS MATERIALIZED (
 )
 UPDATE deliveries d SET state = w.state, next_attempt_at = coalesce(w.next_attempt_at, d.next_attempt_at),
     reason = w.reason, reference = coalesce(w.reference, d.reference), unknowns = d.unknowns + w.unknowns,
-    attempts = d.attempts - w.untried, lease_token = NULL, lease_expires_at = NULL,
+    attempts = d.attempts - w.untried,
+    first_attempt_at = CASE WHEN d.attempts > w.untried THEN d.first_attempt_at END,
+    lease_token = NULL, lease_expires_at = NULL,
     recipient = coalesce(lower(w.recipient), d.recipient),
     deleted_subscriber = CASE WHEN w.state = 'pending' THEN d.deleted_subscriber END,
     ended_at = CASE WHEN w.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END
@@ -260,7 +262,9 @@ RETURNING d.delivery_id, w.token
 
 
 async def finish(session: AsyncSession, finished: Sequence[Finished], *, now: datetime) -> list[Finished]:
-    """Record how attempts ended; those whose lease was still ours. The others change nothing."""
+    """Record how attempts ended; those whose lease was still ours. The others change nothing: somebody else has them by
+    now, or they were recorded before and the news of it was lost.
+    """
     if not finished:
         return []
     each = [_next(one, now) for one in finished]

@@ -34,6 +34,6 @@ class Outcome:
     retry_after: int | None = None
     """Seconds that the other side asks to wait."""
     until: datetime | None = None
-    """For what is postponed: when it is the time for it."""
+    """For what is postponed: when it is the time for it; None: at once."""
     bounce: Severity | None = None
     """For mail that was not taken because of its recipient or its content: how that is to be taken."""

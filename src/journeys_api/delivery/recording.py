@@ -16,7 +16,7 @@ from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
 from journeys_api.delivery.outbox import Finished
 from journeys_api.delivery.outcomes import Ending
-from journeys_api.failures import is_locked, is_passing, tried_again
+from journeys_api.failures import is_passing, may_be_of_one_row, reason_of, tried_again
 from journeys_api.models import DeliveryKind
 
 log = structlog.get_logger()
@@ -25,6 +25,8 @@ GATHER_SECONDS = 0.1
 """How long more attempts are waited for before they are recorded, while others are under way: statements over many cost
 little more than over one. What a server took in this moment is sent again if the process dies in it, like what it took
 while earlier outcomes were being written."""
+LOCK_MILLISECONDS = 200
+"""How long somebody else's lock is waited for; then the row is found, and left for later."""
 PAUSE_SECONDS = 1.0
 """Before what could not be written now is tried again."""
 SETTLE_SECONDS = 15.0
@@ -34,9 +36,9 @@ SETTLE_SECONDS = 15.0
 class Recorder:
     """Records the outcomes of one sender.
 
-    None is given up while the process lives: what cannot be written now is tried again, and is fenced by its lease
-    however late that is. One that the database will not have, or that somebody else's lock is in the way of, is found
-    by halves and holds up no other.
+    None is given up while the process lives, unless the database will never have it: what cannot be written now is
+    tried again, and is fenced by its lease however late that is. One that is refused, or that somebody else's lock is
+    in the way of, is found by halves; then it holds up no other.
 
     Args:
         is_more_coming: whether attempts are under way that may end in a moment.
@@ -51,7 +53,7 @@ class Recorder:
         self._is_more_coming = is_more_coming
         self._told = told
         self._waiting: list[Finished] = []
-        self._locked: list[Finished] = []
+        self._held_up: list[Finished] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.unrecorded = 0
         """Outcomes that are not written yet, those being written among them."""
@@ -82,19 +84,20 @@ class Recorder:
             finished, self._waiting = self._waiting, []
             await self._record(finished)
 
-    async def _record_locked(self) -> None:
-        while self._locked:
+    async def _record_held_up(self) -> None:
+        while self._held_up:
             await asyncio.sleep(PAUSE_SECONDS)
-            locked, self._locked = self._locked, []
-            for one in locked:
+            held_up, self._held_up = self._held_up, []
+            for one in held_up:
                 await self._record([one])
 
     async def _record(self, finished: Sequence[Finished]) -> None:
         try:
             await tried_again(partial(self._record_these, finished), event="recording_tried_again")
         except Exception as error:
-            if is_passing(error) and not is_locked(error):
-                log.warning("recording_interrupted", count=len(finished), error=type(error).__name__)
+            is_of_one = may_be_of_one_row(error)
+            if is_passing(error) and not is_of_one:
+                log.warning("recording_interrupted", count=len(finished), error=reason_of(error))
                 self._waiting = [*finished, *self._waiting]
                 await asyncio.sleep(PAUSE_SECONDS)
                 self._see_to("waiting", self._record_waiting)
@@ -104,9 +107,9 @@ class Recorder:
                 await self._record(finished[:middle])
                 await self._record(finished[middle:])
                 return
-            if is_passing(error):
-                self._locked += finished
-                self._see_to("locked", self._record_locked)
+            if is_of_one:
+                self._held_up += finished
+                self._see_to("held up", self._record_held_up)
                 return
             log.exception("outcome_not_recorded", delivery_id=finished[0].row.delivery_id)
         self.unrecorded -= len(finished)
@@ -114,6 +117,7 @@ class Recorder:
 
     async def _record_these(self, finished: Sequence[Finished]) -> None:
         async with self._sessions.begin() as session:
+            await session.execute(_LOCK_TIMEOUT)
             now = await self._clock.now(session)
             kept = await outbox.finish(session, finished, now=now)
             sent = [one.row for one in kept if one.outcome.ending is Ending.ACCEPTED]
@@ -121,6 +125,7 @@ class Recorder:
             await _count_bounced(session, [one for one in kept if outbox.is_given_up(one, now=now)], now=now)
 
 
+_LOCK_TIMEOUT = text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
 _COUNT = text(
     """
 WITH sent AS (

@@ -121,10 +121,15 @@ class Sender:
                 room -= len(claims.rows)
                 if room <= 0:
                     break
+        failure: Exception | None = None
         for kind, claims in zip(self.kinds, claimed, strict=False):
             self._served[kind] = claims.served
-            if claims.rows:
+            try:
                 await self._begin(claims)
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return sum(claims.looked_at for claims in claimed)
 
     async def _room(self) -> int:
@@ -156,7 +161,12 @@ class Sender:
             self.freed.set()
 
     async def _begin(self, claims: outbox.Claims) -> None:
-        prepared = await self._prepare(claims.rows)
+        try:
+            prepared = await self._prepare(claims.rows) if claims.rows else {}
+        except Exception:
+            for row in claims.rows:
+                self._recorder.add(Finished(claims.token, row, Outcome(Ending.POSTPONED, "preparing was interrupted")))
+            raise
         for row in claims.rows:
             task = asyncio.create_task(self._deliver(claims.token, row, prepared[row.delivery_id]))
             self._under_way.add(task)
@@ -234,8 +244,8 @@ class Sender:
     async def run_until_quiet(self) -> None:
         """Deliver what is due until nothing is: for tests and demonstrations."""
         while True:
-            looked_at = await self.turn()
             await self.finish()
+            looked_at = await self.turn()
             if not looked_at:
                 return
 
