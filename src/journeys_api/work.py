@@ -24,6 +24,7 @@ from journeys_api.engine import bulk
 from journeys_api.engine.worker import Engine
 from journeys_api.exports import service as exports
 from journeys_api.failures import DRIVER_ERRORS, tell
+from journeys_api.heartbeat import Heartbeat
 from journeys_api.imports.loading import Importer, tell_end
 from journeys_api.jobs.runner import Runner
 from journeys_api.links.urls import Links
@@ -67,6 +68,8 @@ class Worker:
         if settings.database_url is None or settings.secret_key is None:
             raise ValueError("database_url and secret_key must be set")
         self._url = settings.database_url
+        self.heartbeat = Heartbeat(settings.database_url)
+        """Says when the database falls silent; for whoever has a worker and nothing beside it to run."""
         self._clock = clock or DatabaseClock()
         self._pool: AsyncEngine = make_engine(
             settings.database_url,
@@ -241,4 +244,11 @@ async def work_until_stopped(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Worker(settings).run(stop)
+    worker = Worker(settings)
+    # a server has a heartbeat of its own; here nobody else would say why nothing moves
+    beating = asyncio.create_task(worker.heartbeat.run(stop), name="heartbeat")
+    try:
+        await worker.run(stop)
+    finally:
+        beating.cancel()
+        await asyncio.wait([beating])

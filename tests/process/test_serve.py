@@ -362,8 +362,12 @@ def test_the_openapi_document_is_printed(start: Start) -> None:
     assert document["openapi"].startswith("3.1")
 
 
-def test_nobody_waits_for_a_database_that_stands_still(serve: Serve) -> None:
+def test_nobody_waits_for_a_database_that_stands_still(serve: Serve, start: Start) -> None:
     server = serve(JOURNEYS_DATABASE_POOL_SIZE="2")
+    worker = start("-m", "journeys_api.cli", "worker", JOURNEYS_DATA_DIR=str(server.data_dir))
+    assert worker.stderr is not None
+    while "worker_started" not in (line := worker.stderr.readline()):
+        assert line, "the worker does not start"
 
     def listed(_: int = 0) -> Answer:
         return server.get("/api.php?Command=journey.list", APIKey=server.demo_key)
@@ -374,6 +378,8 @@ def test_nobody_waits_for_a_database_that_stands_still(serve: Serve) -> None:
         answers = list(callers.map(listed, range(6)))
         late = listed()
         ready = server.get("/readyz")
+        while "database_silent" not in (line := worker.stderr.readline()):
+            assert line, "the worker does not say why nothing moves"
 
     assert [answer.status for answer in (*answers, late)] == [503] * 7
     assert all("retry-after" in {name.lower() for name in answer.headers} for answer in answers)

@@ -339,10 +339,11 @@ async def test_events_that_come_at_once_make_one_subscriber_and_one_conversion(a
     assert [answer["identify_event_sent"] for answer in answers].count(True) == 1
 
 
-async def test_values_of_identify_events_that_come_at_once_are_all_kept(api: Client) -> None:
+@pytest.mark.parametrize("event", ["identify", "signup"])
+async def test_values_of_events_that_come_at_once_with_a_new_address_are_all_kept(api: Client, event: str) -> None:
     list_id = await make_list(api)
     named = [await make_field(api, list_id) for _ in range(4)]
-    call = {"ListID": list_id, "Event": "identify", "Email": ANN}
+    call = {"ListID": list_id, "Event": event, "Email": ANN}
 
     await asyncio.gather(
         *(api.ok("event.track", **call, IdentifyProperties={f"CustomField{each}": "x"}) for each in named)

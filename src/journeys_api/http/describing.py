@@ -99,6 +99,16 @@ def parameter(param: Param, command: Command) -> str:
     return " ".join(sentences)
 
 
+def values_of(param: Param) -> str:
+    """Which values a parameter takes, in words, as far as its own text does not say it; OpenAPI has the schema."""
+    schema = param.read.schema
+    allowed = [str(value) for value in schema.get("enum") or schema.get("items", {}).get("enum") or () if value != ""]
+    if allowed and not all(value in param.doc for value in allowed):
+        return ("Any of " if "items" in schema else "One of ") + ", ".join(f"`{value}`" for value in allowed) + "."
+    told = str(schema.get("description", ""))
+    return "" if not told or told in param.doc else told if told.endswith(".") else f"{told}."
+
+
 def default_of(param: Param) -> Any:
     """A parameter's default as JSON; None when it has none worth telling."""
     return _plain(param.default)

@@ -64,7 +64,7 @@ def _section(command: Command) -> str:
                 f"`{param.wire}`",
                 describing.type_of(param),
                 "required" if param.missing is not None else _default(describing.default_of(param)),
-                describing.parameter(param, command),
+                _joined(describing.parameter(param, command), describing.values_of(param)),
             )
             for param in command.params
         ]
@@ -79,6 +79,13 @@ def _section(command: Command) -> str:
     if command.refusals:
         parts.append(f"Refusal: `{json.dumps(describing.refused(command, command.refusals[0]), ensure_ascii=False)}`")
     return "\n\n".join(part for part in parts if part)
+
+
+def _joined(said: str, values: str) -> str:
+    """Both as sentences."""
+    if said and values and not said.endswith("."):
+        said += "."
+    return f"{said} {values[:1].upper()}{values[1:]}".strip()
 
 
 def _origin(command: Command) -> str:

@@ -114,6 +114,7 @@ async def event_track(call: Call, **given: Any) -> Body:
     `ListID`, an address is looked for on all lists; of several, it is on the one whose mail was opened or clicked last,
     within `JOURNEYS_ATTRIBUTION_WINDOW`. A conversion that is sent again, with the same `conversion-id`, is kept once.
     Events of nobody known are kept under their `UUID`; an address gets a new one where none was sent.
+    `identify_event_sent` says whether an identify event of a subscriber was kept: the one that was sent, or one added.
 
     A conversion of a subscriber counts, with its money, for the journey's message that its property `pr` names, if that
     was written to the same person; else for the message that the person opened or clicked last, on whichever list,

@@ -88,13 +88,15 @@ async def track(session: AsyncSession, *, owner_id: int, tracked: Tracked, windo
         return Answer(tracked.uuid or "", is_identify_sent=False)
     people = await _find(session, owner_id, tracked)
     visitor = await _one_of(session, owner_id, people, window, now)
-    is_new = visitor is None and target is not None and tracked.email_address is not None
-    if is_new and target is not None:
+    is_unknown = visitor is None and target is not None and tracked.email_address is not None
+    is_new = False
+    if is_unknown and target is not None:
         visitor, is_new = await _create(session, target, tracked, now)
     if visitor is None and tracked.uuid is None and (people or tracked.email_address is not None):
         tracked = replace(tracked, uuid=str(uuids.uuid4()))
     is_identify = tracked.kind is WebsiteEventKind.IDENTIFY
-    if visitor is not None and is_identify and not is_new:
+    # of events that come at once with a new address only one makes the subscriber, and all bring values of a new one
+    if visitor is not None and (is_identify or is_unknown) and not is_new:
         await _apply(session, visitor, tracked, now)
     visit = Visit(
         owner_id=owner_id,
