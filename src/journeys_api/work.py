@@ -68,8 +68,6 @@ class Worker:
         if settings.database_url is None or settings.secret_key is None:
             raise ValueError("database_url and secret_key must be set")
         self._url = settings.database_url
-        self.heartbeat = Heartbeat(settings.database_url)
-        """Says when the database falls silent; for whoever has a worker and nothing beside it to run."""
         self._clock = clock or DatabaseClock()
         self._pool: AsyncEngine = make_engine(
             settings.database_url,
@@ -245,8 +243,9 @@ async def work_until_stopped(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     worker = Worker(settings)
+    assert settings.database_url is not None, "the worker has looked"
     # a server has a heartbeat of its own; here nobody else would say why nothing moves
-    beating = asyncio.create_task(worker.heartbeat.run(stop), name="heartbeat")
+    beating = asyncio.create_task(Heartbeat(settings.database_url).run(stop), name="heartbeat")
     try:
         await worker.run(stop)
     finally:
