@@ -106,7 +106,8 @@ def values_of(param: Param) -> str:
     if allowed and not all(value in param.doc for value in allowed):
         return ("Any of " if "items" in schema else "One of ") + ", ".join(f"`{value}`" for value in allowed) + "."
     told = str(schema.get("description", ""))
-    return "" if not told or told in param.doc else told if told.endswith(".") else f"{told}."
+    is_said = told.partition(";")[0].lower() in param.doc.lower()
+    return "" if is_said else told if told.endswith(".") else f"{told}."
 
 
 def default_of(param: Param) -> Any:
