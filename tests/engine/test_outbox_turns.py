@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -147,6 +147,17 @@ async def states(worker: Worker) -> dict[str, int]:
     return {row.state: row.count for row in found}
 
 
+async def until(asked: Callable[[], Awaitable[bool]]) -> None:
+    """Ask the database until it says yes."""
+    async with asyncio.timeout(40):
+        while not await asked():  # noqa: ASYNC110 (it tells nobody by itself)
+            await asyncio.sleep(0.01)
+
+
+async def seven_are_sent(worker: Worker) -> bool:
+    return (await states(worker)).get("sent") == 7
+
+
 async def end_who_records(worker: Worker, by: str) -> bool:
     async with worker.sessions() as session:
         ended = await session.scalars(
@@ -195,9 +206,7 @@ async def test_a_row_that_somebody_holds_keeps_no_other_from_being_recorded(work
     async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries ORDER BY delivery_id LIMIT 1 FOR UPDATE"))
         door.open.set()
-        async with asyncio.timeout(40):
-            while (await states(worker)).get("sent") != 7:  # noqa: ASYNC110 (the database is asked)
-                await asyncio.sleep(0.01)
+        await until(lambda: seven_are_sent(worker))
     await sender.run_until_quiet()
 
     assert await states(worker) == {"sent": 8}
@@ -214,9 +223,7 @@ async def test_outcomes_wait_for_a_database_that_does_not_take_them(worker: Work
     async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
         door.open.set()
-        async with asyncio.timeout(40):
-            while not await end_who_records(worker, by):  # noqa: ASYNC110 (as above)
-                await asyncio.sleep(0.01)
+        await until(lambda: end_who_records(worker, by))
     await sender.run_until_quiet()
 
     assert await states(worker) == {"sent": 8}
