@@ -6,7 +6,10 @@ import json
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -218,6 +221,20 @@ async def until_one_waits_for(session: AsyncSession) -> None:
     async with asyncio.timeout(30):
         while not await session.scalar(waiting):  # noqa: ASYNC110 (the database tells nobody)
             await asyncio.sleep(0.01)
+
+
+@contextmanager
+def no_thread_is_free() -> Iterator[None]:
+    """Nothing that the loop hands to a thread begins before the block ends."""
+    loop, go_on = asyncio.get_running_loop(), threading.Event()
+    with ThreadPoolExecutor(1) as only:
+        only.submit(go_on.wait)
+        loop.set_default_executor(only)
+        try:
+            yield
+        finally:
+            loop.set_default_executor(ThreadPoolExecutor())
+            go_on.set()
 
 
 class Maker:

@@ -99,7 +99,7 @@ def new_user() -> Callable[..., dict[str, Any]]:
 async def until_one_waits(app: Application) -> None:
     """Come back when a statement on the test's database waits for a lock that somebody else holds."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(60):
         while True:
             # a transaction sees the same activity for as long as it lives
             async with app.sessions() as session:

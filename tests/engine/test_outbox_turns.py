@@ -274,7 +274,7 @@ async def test_who_is_leaving_does_not_wait_for_ever_for_what_cannot_be_recorded
     async with worker.sessions.begin() as other:
         await other.execute(text("SELECT 1 FROM deliveries FOR UPDATE"))
         door.open.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await sender.finish()
         left = await states(worker)
     monkeypatch.undo()

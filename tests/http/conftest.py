@@ -22,7 +22,7 @@ from journeys_api.errors import DomainError
 from journeys_api.http.connections import ServerConfig
 from journeys_api.settings import Settings
 
-BODY_TIMEOUT = timedelta(seconds=0.5)
+BODY_TIMEOUT = timedelta(seconds=2)
 ALL_METHODS = ("GET", "POST", "PATCH", "DELETE")
 ODD_ANSWER: dict[str, Any] = {
     "Text": 'a < b & "c" ]]> é \x01',
@@ -201,7 +201,7 @@ class Wire:
 
     async def reply(self, *, has_body: bool = True) -> Reply:
         """Read one response, whose body must be as long as its Content-Length says."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = await self.reader.readuntil(b"\r\n\r\n")
             lines = head.decode("latin-1").split("\r\n")
             headers = {}
@@ -214,7 +214,7 @@ class Wire:
 
     async def is_closed(self) -> bool:
         """Whether the server closes the connection, having sent nothing more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.reader.read(1) == b""
 
 

@@ -16,7 +16,7 @@ _numbers = itertools.count(os.getpid() * 1000)
 
 async def _until_one_waits(app: Application, number: int) -> None:
     waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = :number AND NOT granted")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with app.sessions() as session:
                 if await session.scalar(waiting, {"number": number}):

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
@@ -23,7 +21,7 @@ from journeys_api.clock import SetClock
 from journeys_api.http.tracking.inbound import AT_ONCE
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
-from tests.conftest import ADMIN_KEY, SECRET_KEY, Client, Maker
+from tests.conftest import ADMIN_KEY, SECRET_KEY, Client, Maker, no_thread_is_free
 from tests.delivery.mail.sinks import Sink
 from tests.engine.conftest import Audience, Work, address, audience, email_id, running
 from tests.tracking.reports import FROM, bounce, complaint, sent, vacation
@@ -317,17 +315,8 @@ async def test_automatic_answers_and_reports_about_reports_set_nothing_off(post:
 async def test_a_mail_that_nobody_had_time_to_read_may_be_sent_again(post: Post, address: str) -> None:
     subscriber_id, mail = await post.mail(address)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    others = threading.Event()
-    loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(1) as only:
-        loop.set_default_executor(only)
-        other = loop.run_in_executor(None, others.wait)
-        try:
-            answer = await post.api.http.post("/inbound/mail", content=bounce(mail, address), headers=headers)
-        finally:
-            others.set()
-            await other
-            loop.set_default_executor(ThreadPoolExecutor())
+    with no_thread_is_free():
+        answer = await post.api.http.post("/inbound/mail", content=bounce(mail, address), headers=headers)
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert await post.outcome(bounce(mail, address)) == "recorded"

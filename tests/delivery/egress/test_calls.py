@@ -20,7 +20,7 @@ from tests.delivery.egress.servers import (
     silence,
 )
 
-SHORT = timedelta(milliseconds=500)
+SHORT = timedelta(seconds=1.5)
 
 
 def egress(**settings: object) -> Egress:
@@ -164,7 +164,7 @@ async def test_a_connection_closed_without_an_answer_leaves_open_what_happened()
 async def test_a_status_counts_though_its_body_drips_until_the_deadline() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     async with serving(repeating(head, b"x", pause=0.01)) as server:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             response = await post(egress(total_deadline=SHORT), server.url())
 
     assert (response.status, response.is_complete) == (200, False)

@@ -95,7 +95,7 @@ async def test_a_break_before_the_final_dot_is_deferred(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"])
 async def test_silence_before_the_final_dot_is_deferred(stage: str) -> None:
-    async with Sink({stage: HANG}).open() as sink, mailer_to(sink, timeout=0.2) as mailer:
+    async with Sink({stage: HANG}).open() as sink, mailer_to(sink, timeout=1) as mailer:
         outcome = await mailer.send(envelope())
 
         assert outcome.ending is Ending.DEFERRED
@@ -105,7 +105,7 @@ async def test_silence_before_the_final_dot_is_deferred(stage: str) -> None:
 
 @pytest.mark.parametrize("answer", [ABORT, HANG, "nonsense", "199 what", "354 go on"])
 async def test_after_the_final_dot_nobody_knows(answer: str) -> None:
-    async with Sink({"DOT": answer}).open() as sink, mailer_to(sink, timeout=0.5) as mailer:
+    async with Sink({"DOT": answer}).open() as sink, mailer_to(sink, timeout=2) as mailer:
         outcome = await mailer.send(envelope())
 
         assert outcome.ending is Ending.UNKNOWN
@@ -113,7 +113,7 @@ async def test_after_the_final_dot_nobody_knows(answer: str) -> None:
 
 
 async def test_a_connection_out_of_step_is_not_used_again() -> None:
-    async with Sink({"DOT": HANG}).open() as sink, mailer_to(sink, timeout=0.3) as mailer:
+    async with Sink({"DOT": HANG}).open() as sink, mailer_to(sink, timeout=2) as mailer:
         await mailer.send(envelope())
         sink.answers.clear()
         outcome = await mailer.send(envelope())
@@ -202,7 +202,7 @@ async def test_what_a_server_says_unasked_is_no_answer_to_the_next_message() -> 
 
 
 async def test_commands_are_said_together_where_that_is_offered() -> None:
-    async with Sink({"MAIL": HANG}).open() as sink, mailer_to(sink, timeout=0.3) as mailer:
+    async with Sink({"MAIL": HANG}).open() as sink, mailer_to(sink, timeout=2) as mailer:
         await mailer.send(envelope())
 
         assert sink.connections[0].commands[1:] == ["MAIL FROM:<bounces@shop.test>"]
@@ -278,7 +278,7 @@ async def test_no_more_connections_than_the_pool_has() -> None:
 
 
 async def test_who_never_got_a_connection_was_not_tried() -> None:
-    async with Sink({"DOT": HANG}).open() as sink, mailer_to(sink, pool_size=1, timeout=0.3) as mailer:
+    async with Sink({"DOT": HANG}).open() as sink, mailer_to(sink, pool_size=1, timeout=2) as mailer:
         first, second = await asyncio.gather(mailer.send(envelope()), mailer.send(envelope()))
 
         assert [first.ending, second.ending] == [Ending.UNKNOWN, Ending.POSTPONED]

@@ -22,7 +22,7 @@ from tests.delivery.egress.servers import Server, answer, serving, silence
 
 MESSAGE = Sms(to="+491701234567", sender="+4930123456", text='He said "hi" & left <€>\n{{ To }}', reference="d-9")
 OUT = Egress(allow_private=True, total_deadline=timedelta(seconds=5))
-IMPATIENT = Egress(allow_private=True, total_deadline=timedelta(milliseconds=500))
+IMPATIENT = Egress(allow_private=True, total_deadline=timedelta(seconds=1.5))
 NOWHERE = Path("/nonexistent/sms.jsonl")
 TOKEN = "the-auth-token"
 

@@ -14,7 +14,7 @@ from tests.delivery.egress.servers import ScriptedNames, answer, serving, silenc
 SECRET = "a secret"
 HOOK = Hook(url="", body=b'{"a":1}', delivery_id="d-17", secret=SECRET, headers={"X-Own": "1"})
 OUT = Egress(allow_private=True, total_deadline=timedelta(seconds=5))
-IMPATIENT = Egress(allow_private=True, total_deadline=timedelta(milliseconds=500))
+IMPATIENT = Egress(allow_private=True, total_deadline=timedelta(seconds=1.5))
 
 
 async def attempt(hook: Hook, out: Egress = OUT) -> Outcome:
