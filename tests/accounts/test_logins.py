@@ -436,7 +436,7 @@ async def test_a_login_that_overlaps_a_change_of_the_password_opens_nothing(
         await session.execute(
             text("UPDATE users SET password_hash = 'another' WHERE user_id = :id"), {"id": account.user_id}
         )
-        login = asyncio.create_task(anyone("user.login", Username=account.username, Password=account.password))
+        login = asyncio.ensure_future(anyone("user.login", Username=account.username, Password=account.password))
         await until_one_waits(app)
 
     assert await login == REFUSED

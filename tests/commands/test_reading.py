@@ -20,6 +20,11 @@ class Colour(StrEnum):
     DARK_BLUE = "Dark Blue"
 
 
+def each(read: Callable[[Any], Any], *values: object) -> list[tuple[Callable[[Any], Any], Any]]:
+    """The reader with each of the values."""
+    return [(read, value) for value in values]
+
+
 TAKEN: list[tuple[Callable[[Any], Any], Any, Any]] = [
     (reading.identifier, 7, 7),
     (reading.identifier, "7", 7),
@@ -60,34 +65,28 @@ TAKEN: list[tuple[Callable[[Any], Any], Any, Any]] = [
     (reading.bounded_text(3), "äöü", "äöü"),
 ]
 REFUSED: list[tuple[Callable[[Any], Any], Any]] = [
-    *((reading.identifier, value) for value in (-1, "-1", "+1", " 1", "1 ", "1.0", 1.0, "1e3", "0x1", "1_0")),
-    *(
-        (reading.identifier, value)
-        for value in ("１", "٣", "²", "1\n", True, False, [], [1], {}, LARGEST + 1, "9" * 99)
-    ),
-    *((reading.text, value) for value in ("\x00", "a\x00b", [], ["a"], {}, {"a": 1})),
-    *((reading.boolean, value) for value in ([], {}, "\x00")),
-    *((reading.day, value) for value in ("2025-1-5", "20250105", "2025-02-30", "0000-00-00", "2025-W01-1", 20250105)),
-    *((reading.day, value) for value in ("２０２５-01-05", "2025-01-05 10:00:00", " 2025-01-05", "2025-01-05\n", [])),
-    *((reading.instant, value) for value in ("2025-01-05T10:00:00", "2025-01-05 10:00", "2025-01-05 24:00:01", "x")),
-    *((reading.instant, value) for value in ("2025-01-05 10:00:00Z", "2025-01-05 10:00:00.5", "now")),
-    *((reading.email_address, value) for value in ("", "x", "@", "a@", "@b.test", "a b@c.test", "a@b", "a@b.test\n")),
-    *(
-        (reading.email_address, value)
-        for value in ("a@b.test,c@d.test", "A <a@b.test>", "a@" + "b" * 300 + ".test", [])
-    ),
-    *((reading.ip, value) for value in ("1.2.3", "1.2.3.4/24", "01.2.3.4", "localhost", "1.2.3.4 ", [])),
-    *((reading.array_of_any, value) for value in ("x", "{}", '"x"', "[1", "[NaN]", {"a": 1}, {}, 7, True)),
-    *((reading.array_of_any, value) for value in (["\x00"], [{"a\x00": 1}], '["\\u0000"]')),
+    *each(reading.identifier, -1, "-1", "+1", " 1", "1 ", "1.0", 1.0, "1e3", "0x1", "1_0"),
+    *each(reading.identifier, "１", "٣", "²", "1\n", True, False, [], [1], {}, LARGEST + 1, "9" * 99),
+    *each(reading.text, "\x00", "a\x00b", [], ["a"], {}, {"a": 1}),
+    *each(reading.boolean, [], {}, "\x00"),
+    *each(reading.day, "2025-1-5", "20250105", "2025-02-30", "0000-00-00", "2025-W01-1", 20250105),
+    *each(reading.day, "２０２５-01-05", "2025-01-05 10:00:00", " 2025-01-05", "2025-01-05\n", []),
+    *each(reading.instant, "2025-01-05T10:00:00", "2025-01-05 10:00", "2025-01-05 24:00:01", "x"),
+    *each(reading.instant, "2025-01-05 10:00:00Z", "2025-01-05 10:00:00.5", "now"),
+    *each(reading.email_address, "", "x", "@", "a@", "@b.test", "a b@c.test", "a@b", "a@b.test\n"),
+    *each(reading.email_address, "a@b.test,c@d.test", "A <a@b.test>", "a@" + "b" * 300 + ".test", []),
+    *each(reading.ip, "1.2.3", "1.2.3.4/24", "01.2.3.4", "localhost", "1.2.3.4 ", []),
+    *each(reading.array_of_any, "x", "{}", '"x"', "[1", "[NaN]", {"a": 1}, {}, 7, True),
+    *each(reading.array_of_any, ["\x00"], [{"a\x00": 1}], '["\\u0000"]'),
     (reading.array, '[{"a":["\\u0000"]}]'),
     (reading.mapping, '{"a\\u0000":1}'),
-    *((reading.object_of_any, value) for value in ("x", "[1", '{"a":1,"a":2}', '{"a":1,"A":2}', 7, {"a": "\x00"})),
-    *((reading.members, value) for value in ([[]], [{}], {}, {"a": "b"}, "[1", "\x00")),
-    *((reading.known_ids, value) for value in ([], "x", [[1]], {"a": 1}, "[1", "1,\x002")),
-    *((reading.ids, value) for value in ("1,x", "1 2", "-1", [1.5], [True], str(LARGEST + 1))),
-    *((reading.number(1, 3), value) for value in (0, "4", "")),
-    *((reading.choice(Colour), value) for value in ("green", "Dark  Blue", "", [], "RED ")),
-    *((reading.one_of("ASC"), value) for value in ("ASCII", "ſ", [])),
+    *each(reading.object_of_any, "x", "[1", '{"a":1,"a":2}', '{"a":1,"A":2}', 7, {"a": "\x00"}),
+    *each(reading.members, [[]], [{}], {}, {"a": "b"}, "[1", "\x00"),
+    *each(reading.known_ids, [], "x", [[1]], {"a": 1}, "[1", "1,\x002"),
+    *each(reading.ids, "1,x", "1 2", "-1", [1.5], [True], str(LARGEST + 1)),
+    *each(reading.number(1, 3), 0, "4", ""),
+    *each(reading.choice(Colour), "green", "Dark  Blue", "", [], "RED "),
+    *each(reading.one_of("ASC"), "ASCII", "ſ", []),
     (reading.bounded_text(3), "four"),
 ]
 

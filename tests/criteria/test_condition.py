@@ -309,7 +309,7 @@ async def test_the_statement_around_may_read_the_same_tables(session: AsyncSessi
     condition = criteria.condition(
         criteria.parse([{"type": "journeys", "operator": "in journey", "value": journey}], operator="and"),
         owner_id=world.owner_id,
-        list_id=Enrollment.list_id,
+        list_id=Enrollment.list_id.expression,
         now=LONG_AGO,
         time_zone="UTC",
     )

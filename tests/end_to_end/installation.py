@@ -241,7 +241,7 @@ class Installation:
 
     async def sign_in(self) -> None:
         """Make an account and be its user."""
-        given = {
+        given: dict[str, Any] = {
             "AdminAPIKey": ADMIN_KEY,
             "RelUserGroupID": 1,
             "EmailAddress": "ada@example.com",

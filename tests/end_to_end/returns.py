@@ -123,5 +123,5 @@ def _event(person: Person, mail: Mail, why: dict[str, str], chance: random.Rando
     is_last = mail is max(person.mails, key=lambda each: each.delivery_id)
     names: list[dict[str, str]] = [{"message_id": f"<{mail.name}@example.com>"}, {"x_message_id": mail.name}]
     named = chance.choice([*names, {"email": mail.address.upper()}] if is_last else names)
-    dated = chance.choice([{}, {"timestamp": 1_700_000_000}, {"timestamp": "2999-01-01T00:00:00Z"}])
-    return {"type": "bounce", **named, **why, **dated}
+    dates: list[dict[str, Any]] = [{}, {"timestamp": 1_700_000_000}, {"timestamp": "2999-01-01T00:00:00Z"}]
+    return {"type": "bounce", **named, **why, **chance.choice(dates)}

@@ -144,8 +144,9 @@ class Shop:
         return {"uuid": f"browser-of-{person.address}", "email": person.address, "signature": signature}
 
     async def _track(self, person: Person, event: str, properties: dict[str, Any]) -> None:
-        given = {"ListID": self.list_id, "Email": person.address, "Properties": properties}
-        await self.each.ask("event.track", Event=event, **given)
+        await self.each.ask(
+            "event.track", Event=event, ListID=self.list_id, Email=person.address, Properties=properties
+        )
 
     async def _browse(self, who: dict[str, str], event: str, properties: dict[str, Any], times: int = 1) -> None:
         """A browser reports, and perhaps reports the same again because it heard nothing."""

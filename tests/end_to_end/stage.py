@@ -94,8 +94,9 @@ async def arrive(each: Installation, stage: Stage) -> dict[str, Person]:
     """Everybody subscribes and gets the welcoming mails, while workers die; people by address."""
 
     async def subscribe(address: str) -> None:
-        given = {"ListID": stage.list_id, "EmailAddress": address, "IPAddress": "127.0.0.1"}
-        body, requests = await each.call("subscriber.subscribe", **given)
+        body, requests = await each.call(
+            "subscriber.subscribe", ListID=stage.list_id, EmailAddress=address, IPAddress="127.0.0.1"
+        )
         # whoever was not answered may be on the list already
         assert body["Success"] or (requests > 1 and body["ErrorCode"] == [9]), body
 

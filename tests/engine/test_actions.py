@@ -819,7 +819,7 @@ async def test_a_strangers_record_is_like_a_missing_one(
     tag_id = int((await stranger.ok("subscriber.tags.create", ListID=theirs, TagName="t"))["TagID"])
     email_id = int((await stranger.ok("email.create"))["EmailID"])
     journey = await running(stranger)
-    actions = [
+    actions: list[dict[str, Any]] = [
         {"Action": "Subscribe", "TargetListID": theirs},
         {"Action": "AddTag", "TargetTagID": tag_id},
         {"Action": "SendEmail", "EmailID": email_id},

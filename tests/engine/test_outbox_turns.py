@@ -89,7 +89,7 @@ async def test_with_room_for_one_each_account_has_its_turn(worker: Worker) -> No
     for owner_id in (1, 2, 3):
         await owe(worker, owner_id, 5, minutes_ago=5)
 
-    turns, after = [], 0
+    turns, after = list[int](), 0
     for _ in range(4):
         claims = await take(worker, 1, after=after)
         after = claims.served
@@ -143,8 +143,8 @@ class Door:
 
 async def states(worker: Worker) -> dict[str, int]:
     async with worker.sessions() as session:
-        found = await session.execute(text("SELECT state, count(*) FROM deliveries GROUP BY 1"))
-    return {row.state: row.count for row in found}
+        found = await session.execute(text("SELECT state, count(*) AS number FROM deliveries GROUP BY 1"))
+    return {row.state: row.number for row in found}
 
 
 async def until(asked: Callable[[], Awaitable[bool]]) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from journeys_api.links.tokens import Kind, sign
 from tests.conftest import SECRET_KEY, Client
-from tests.engine.conftest import Audience, Work, running
-from tests.engine.test_actions import telephone
+from tests.engine.conftest import Audience, Work, running, telephone
 
 
 async def sent_text(api: Client, admin: Client, audience: Audience, work: Work, **action: Any) -> str:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -32,7 +33,12 @@ CHECKS = [content_type_conformance, response_schema_conformance, status_code_con
 def operations() -> dict[str, Any]:
     """Every operation by its label."""
     schema = schemathesis.openapi.from_dict(DOCUMENT)
-    return {operation.ok().label: operation.ok() for operation in schema.get_all_operations()}
+    found = {}
+    for each in schema.get_all_operations():
+        assert isinstance(each, Ok), each
+        operation = each.ok()
+        found[operation.label] = operation
+    return found
 
 
 def _fuzz(target: Target, operation: Any, examples: int, *, is_limited: bool, is_random: bool) -> None:

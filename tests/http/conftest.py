@@ -69,7 +69,7 @@ def _declare(happened: list[str]) -> None:
     async def surprise(call: Call) -> Body:
         raise Unexpected
 
-    sources = {"source": "ours: tests"}
+    source = "ours: tests"
     command(
         "test.echo",
         routes=[(method, "/api/v1/test.echo") for method in ALL_METHODS],
@@ -81,18 +81,19 @@ def _declare(happened: list[str]) -> None:
             Param("Flag", "flag", boolean),
             Param("Kept", "kept", text, keeps_empty=True),
         ],
-        **sources,
+        source=source,
     )(answer)
     for scope in (Scope.USER, Scope.ADMIN, Scope.USER_OR_ADMIN, Scope.PUBLIC):
         name = f"test.for.{scope.name.lower()}"
-        command(name, routes=[("POST", f"/api/v1/{name}"), ("GET", f"/api/v1/{name}")], scope=scope, **sources)(answer)
-    command("test.permitted", routes=[("GET", "/api/v1/test.permitted")], permission="Test.Call", **sources)(answer)
+        routes = [("POST", f"/api/v1/{name}"), ("GET", f"/api/v1/{name}")]
+        command(name, routes=routes, scope=scope, source=source)(answer)
+    command("test.permitted", routes=[("GET", "/api/v1/test.permitted")], permission="Test.Call", source=source)(answer)
     command(
         "test.act",
         routes=[("GET", "/api/v1/test.act")],
         scope=Scope.PUBLIC,
         params=[Param("Note", "note", text, default="")],
-        **sources,
+        source=source,
     )(act)
     for envelope in Envelope:
         name = f"test.refuse.{envelope.name.lower()}"
@@ -111,24 +112,28 @@ def _declare(happened: list[str]) -> None:
                 Refusal(3, "Invalid Second parameter"),
                 Refusal(4, "Invalid First parameter"),
             ],
-            **sources,
+            source=source,
         )(answer)
-    command("test.odd", routes=[("GET", "/api/v1/test.odd")], scope=Scope.PUBLIC, **sources)(odd)
-    command("test.unsayable", routes=[("GET", "/api/v1/test.unsayable")], scope=Scope.PUBLIC, **sources)(unsayable)
-    command("test.fail", routes=[("GET", "/api/v1/test.fail")], scope=Scope.PUBLIC, **sources)(fail)
-    command("test.sql", scope=Scope.PUBLIC, params=[Param("Text", "text", text, default="")], **sources)(sql)
-    command("test.lock", params=[Param("Number", "number", identifier)], **sources)(lock)
-    command("test.surprise", routes=[("GET", "/api/v1/test.surprise")], scope=Scope.PUBLIC, **sources)(surprise)
+    command("test.odd", routes=[("GET", "/api/v1/test.odd")], scope=Scope.PUBLIC, source=source)(odd)
+    command("test.unsayable", routes=[("GET", "/api/v1/test.unsayable")], scope=Scope.PUBLIC, source=source)(unsayable)
+    command("test.fail", routes=[("GET", "/api/v1/test.fail")], scope=Scope.PUBLIC, source=source)(fail)
+    command("test.sql", scope=Scope.PUBLIC, params=[Param("Text", "text", text, default="")], source=source)(sql)
+    command("test.lock", params=[Param("Number", "number", identifier)], source=source)(lock)
+    command("test.surprise", routes=[("GET", "/api/v1/test.surprise")], scope=Scope.PUBLIC, source=source)(surprise)
     command(
         "test.fail.documented",
         routes=[("GET", "/api/v1/test.fail.documented")],
         scope=Scope.PUBLIC,
         envelope=Envelope.ERRORS,
         failure=Refusal(10, "Failed to do it", 500),
-        **sources,
+        source=source,
     )(fail)
     command(
-        "test.large", routes=[("POST", "/api/v1/test.large")], scope=Scope.PUBLIC, body_limit=3 * 1024 * 1024, **sources
+        "test.large",
+        routes=[("POST", "/api/v1/test.large")],
+        scope=Scope.PUBLIC,
+        body_limit=3 * 1024 * 1024,
+        source=source,
     )(answer)
 
 

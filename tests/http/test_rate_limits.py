@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import structlog
@@ -75,7 +76,8 @@ def store(valkey: ValkeyServer) -> str:
     """The URI of an empty store."""
     with valkey.client() as client:
         client.flushall()
-    return valkey.connection_url
+    uri: str = valkey.connection_url
+    return uri
 
 
 def call(limits: RateLimits, account: str = "user:1", command: str = "journey.get", times: int = 1) -> list[Quota]:
@@ -107,7 +109,7 @@ def wait_for_the_store_to_be_asked(limits: RateLimits) -> None:
 # -- buckets and their answers ----------------------------------------------------------------------------------------
 
 
-def test_a_hundred_calls_are_allowed_and_the_next_is_not(limits):
+def test_a_hundred_calls_are_allowed_and_the_next_is_not(limits: RateLimits) -> None:
     quotas = call(limits, times=101)
 
     assert [quota.allowed for quota in quotas] == [True] * 100 + [False]
@@ -115,7 +117,7 @@ def test_a_hundred_calls_are_allowed_and_the_next_is_not(limits):
     assert {quota.limit for quota in quotas} == {100}
 
 
-def test_other_accounts_and_other_commands_have_buckets_of_their_own(limits):
+def test_other_accounts_and_other_commands_have_buckets_of_their_own(limits: RateLimits) -> None:
     call(limits, times=100)
 
     assert call(limits, account="user:2")[0].remaining == 99
@@ -123,7 +125,7 @@ def test_other_accounts_and_other_commands_have_buckets_of_their_own(limits):
     assert not call(limits)[0].allowed
 
 
-def test_a_larger_limit_is_counted_to_its_end(limits):
+def test_a_larger_limit_is_counted_to_its_end(limits: RateLimits) -> None:
     quotas = [limits.hit_command(account="user:1", command="event.track", limit=FIVE_THOUSAND) for _ in range(5001)]
 
     assert allowed(quotas) == 5000
@@ -131,7 +133,7 @@ def test_a_larger_limit_is_counted_to_its_end(limits):
     assert call(limits)[0].allowed  # events do not eat the quota of the journey commands
 
 
-def test_headers_tell_limit_rest_and_reset_and_a_refusal_the_wait(limits, ticks):
+def test_headers_tell_limit_rest_and_reset_and_a_refusal_the_wait(limits: RateLimits, ticks: Ticks) -> None:
     first = call(limits)[0]
     ticks.tick(10.5)
     refused = call(limits, times=100)[-1]
@@ -150,7 +152,7 @@ def test_headers_tell_limit_rest_and_reset_and_a_refusal_the_wait(limits, ticks)
 
 
 @pytest.mark.parametrize("age", [0, 0.001, 17.25, 59, 59.999])
-def test_waiting_for_the_reset_is_enough(limits, ticks, age):
+def test_waiting_for_the_reset_is_enough(limits: RateLimits, ticks: Ticks, age: float) -> None:
     call(limits)
     ticks.tick(age)
     refused = call(limits, times=100)[-1]
@@ -161,7 +163,7 @@ def test_waiting_for_the_reset_is_enough(limits, ticks, age):
     assert call(limits)[0].allowed
 
 
-def test_the_window_moves_with_every_hit(limits, ticks):
+def test_the_window_moves_with_every_hit(limits: RateLimits, ticks: Ticks) -> None:
     call(limits, times=40)
     ticks.tick(30)
     call(limits, times=60)
@@ -175,7 +177,7 @@ def test_the_window_moves_with_every_hit(limits, ticks):
     assert allowed(call(limits, times=100)) == 60
 
 
-def test_refused_calls_do_not_lengthen_the_wait(limits, ticks):
+def test_refused_calls_do_not_lengthen_the_wait(limits: RateLimits, ticks: Ticks) -> None:
     call(limits, times=100)
     for _ in range(59):
         ticks.tick(1)
@@ -186,7 +188,7 @@ def test_refused_calls_do_not_lengthen_the_wait(limits, ticks):
     assert call(limits)[0].remaining == 99
 
 
-def test_no_account_and_odd_names_are_counted_and_never_mixed_up(limits):
+def test_no_account_and_odd_names_are_counted_and_never_mixed_up(limits: RateLimits) -> None:
     odd = ["", "/", "a/b", "a", "b", "a\0b", "ä", "\ud800", "a', 'b", "x" * 100_000]
     pairs = [(account, command) for account in odd for command in odd]
 
@@ -194,7 +196,7 @@ def test_no_account_and_odd_names_are_counted_and_never_mixed_up(limits):
     assert {call(limits, account=account, command=command)[0].remaining for account, command in pairs} == {98}
 
 
-def test_switched_off_everything_is_allowed_and_nothing_is_told():
+def test_switched_off_everything_is_allowed_and_nothing_is_told() -> None:
     limits = RateLimits(storage_uri="redis://nowhere.invalid:1/0", enabled=False)
 
     assert allowed(call(limits, times=500)) == 500
@@ -204,7 +206,7 @@ def test_switched_off_everything_is_allowed_and_nothing_is_told():
     limits.close()
 
 
-def test_the_environment_of_slowapi_does_not_overrule_the_setting(monkeypatch):
+def test_the_environment_of_slowapi_does_not_overrule_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATELIMIT_ENABLED", "false")
     monkeypatch.setenv("RATELIMIT_STRATEGY", "fixed-window")
     monkeypatch.setenv("RATELIMIT_STORAGE_URL", "memory://")
@@ -216,7 +218,7 @@ def test_the_environment_of_slowapi_does_not_overrule_the_setting(monkeypatch):
     limits.close()
 
 
-def test_it_is_slowapi_that_holds_strategy_and_storage(limits):
+def test_it_is_slowapi_that_holds_strategy_and_storage(limits: RateLimits) -> None:
     assert isinstance(limits.limiter, Limiter)
     assert isinstance(limits.limiter.limiter, MovingWindowRateLimiter)
     assert isinstance(limits.limiter.limiter.storage, RingStorage)
@@ -226,7 +228,7 @@ def test_it_is_slowapi_that_holds_strategy_and_storage(limits):
 # -- client addresses -------------------------------------------------------------------------------------------------
 
 
-def test_three_hundred_refused_credentials_of_an_address(limits, ticks):
+def test_three_hundred_refused_credentials_of_an_address(limits: RateLimits, ticks: Ticks) -> None:
     quotas = [limits.refused_credential(HOST) for _ in range(301)]
 
     assert allowed(quotas) == 300
@@ -237,7 +239,7 @@ def test_three_hundred_refused_credentials_of_an_address(limits, ticks):
     assert limits.refused_credential(HOST).allowed
 
 
-def test_three_hundred_public_calls_of_an_address(limits):
+def test_three_hundred_public_calls_of_an_address(limits: RateLimits) -> None:
     assert allowed([limits.hit_address(HOST) for _ in range(301)]) == 300
     assert limits.hit_address("203.0.113.8").allowed
 
@@ -260,7 +262,7 @@ def test_three_hundred_public_calls_of_an_address(limits):
         ("not an address", "\ud800é", True),
     ],
 )
-def test_which_addresses_are_one_client(limits, one, other, same):
+def test_which_addresses_are_one_client(limits: RateLimits, one: str, other: str, same: bool) -> None:
     for _ in range(300):
         limits.hit_address(one)
 
@@ -270,7 +272,7 @@ def test_which_addresses_are_one_client(limits, one, other, same):
 # -- failed logins ----------------------------------------------------------------------------------------------------
 
 
-def test_ten_failed_logins_of_an_account_from_an_address(limits, ticks):
+def test_ten_failed_logins_of_an_account_from_an_address(limits: RateLimits, ticks: Ticks) -> None:
     fail_login(limits, "anna", HOST, 9)
     log_in(limits, "anna", HOST)
     ticks.tick(20)
@@ -286,7 +288,7 @@ def test_ten_failed_logins_of_an_account_from_an_address(limits, ticks):
     log_in(limits, "anna", HOST)
 
 
-def test_three_hundred_failed_logins_of_an_address(limits, ticks):
+def test_three_hundred_failed_logins_of_an_address(limits: RateLimits, ticks: Ticks) -> None:
     for number in range(300):
         log_in(limits, f"name {number}", "2001:db8::1")
         fail_login(limits, f"name {number}", "2001:db8::1", 1)
@@ -298,7 +300,7 @@ def test_three_hundred_failed_logins_of_an_address(limits, ticks):
     log_in(limits, "somebody else", "2001:db8::2")
 
 
-def test_the_longer_wait_counts_when_account_and_address_are_refused(limits, ticks):
+def test_the_longer_wait_counts_when_account_and_address_are_refused(limits: RateLimits, ticks: Ticks) -> None:
     for number in range(29):
         fail_login(limits, f"bert {number}", HOST, 10)
     ticks.tick(30)
@@ -312,7 +314,7 @@ def test_the_longer_wait_counts_when_account_and_address_are_refused(limits, tic
     assert (anna.value.retry_after, carl.value.retry_after) == (60, 30)
 
 
-def test_what_is_taken_back_was_not_counted(limits, ticks):
+def test_what_is_taken_back_was_not_counted(limits: RateLimits, ticks: Ticks) -> None:
     fail_login(limits, "anna", HOST, 9)
 
     for _ in range(1000):
@@ -325,7 +327,7 @@ def test_what_is_taken_back_was_not_counted(limits, ticks):
     log_in(limits, "bert", HOST)
 
 
-def test_a_refused_login_counts_nowhere(limits):
+def test_a_refused_login_counts_nowhere(limits: RateLimits) -> None:
     fail_login(limits, "anna", HOST, 10)
 
     for _ in range(300):
@@ -335,7 +337,7 @@ def test_a_refused_login_counts_nowhere(limits):
     log_in(limits, "bert", HOST)
 
 
-def test_of_logins_that_are_judged_at_the_same_time_no_more_than_ten_can_fail(limits):
+def test_of_logins_that_are_judged_at_the_same_time_no_more_than_ten_can_fail(limits: RateLimits) -> None:
     begun = [limits.count(account="anna", address=HOST) for _ in range(10)]
     with pytest.raises(TooManyRequests):
         limits.count(account="anna", address=HOST)
@@ -346,7 +348,7 @@ def test_of_logins_that_are_judged_at_the_same_time_no_more_than_ten_can_fail(li
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "\0", "\ud800", "İ", "x" * 1_000_000])
-def test_any_text_can_be_an_account_name(limits, name):
+def test_any_text_can_be_an_account_name(limits: RateLimits, name: str) -> None:
     fail_login(limits, name, HOST, 10)
 
     with pytest.raises(TooManyRequests):
@@ -362,7 +364,7 @@ def ring(ticks: Ticks) -> RingStorage:
     return RingStorage(clock=ticks)
 
 
-def test_fifty_thousand_idle_keys_are_forgotten_without_a_timer(ring, ticks):
+def test_fifty_thousand_idle_keys_are_forgotten_without_a_timer(ring: RingStorage, ticks: Ticks) -> None:
     threads = threading.active_count()
     for number in range(50_000):
         assert ring.acquire_entry(f"key {number}", 100, 60)
@@ -376,7 +378,7 @@ def test_fifty_thousand_idle_keys_are_forgotten_without_a_timer(ring, ticks):
     assert threading.active_count() == threads
 
 
-def test_a_stream_of_new_keys_stays_within_two_windows_of_them(ring, ticks):
+def test_a_stream_of_new_keys_stays_within_two_windows_of_them(ring: RingStorage, ticks: Ticks) -> None:
     most = 0
     for number in range(30_000):  # a thousand a window
         ring.acquire_entry(f"key {number}", 100, 60)
@@ -386,7 +388,7 @@ def test_a_stream_of_new_keys_stays_within_two_windows_of_them(ring, ticks):
     assert most <= 2001
 
 
-def test_keys_in_use_are_kept_while_others_are_forgotten(ring, ticks):
+def test_keys_in_use_are_kept_while_others_are_forgotten(ring: RingStorage, ticks: Ticks) -> None:
     for _ in range(10):
         for number in range(100):
             assert ring.acquire_entry(f"key {number}", 10, 600)
@@ -397,7 +399,7 @@ def test_keys_in_use_are_kept_while_others_are_forgotten(ring, ticks):
     assert not ring.acquire_entry("key 7", 10, 600)
 
 
-def test_hits_that_have_left_the_window_take_no_room(ring, ticks):
+def test_hits_that_have_left_the_window_take_no_room(ring: RingStorage, ticks: Ticks) -> None:
     for _ in range(20_000):
         ring.acquire_entry("key", 100, 60)
         ticks.tick(0.7)
@@ -406,7 +408,7 @@ def test_hits_that_have_left_the_window_take_no_room(ring, ticks):
     assert len(window.times) <= 200
 
 
-def test_windows_of_different_lengths_are_forgotten_each_in_its_time(ring, ticks):
+def test_windows_of_different_lengths_are_forgotten_each_in_its_time(ring: RingStorage, ticks: Ticks) -> None:
     ring.acquire_entry("long", 1, 3600)
     ring.acquire_entry("short", 1, 1)
     ticks.tick(1)
@@ -416,7 +418,7 @@ def test_windows_of_different_lengths_are_forgotten_each_in_its_time(ring, ticks
     assert ring.get_moving_window("unknown", 1, 1) == (ticks.now, 0)
 
 
-def test_a_cleared_key_begins_anew_and_is_queued_once(ring, ticks):
+def test_a_cleared_key_begins_anew_and_is_queued_once(ring: RingStorage, ticks: Ticks) -> None:
     for _ in range(100):
         assert ring.acquire_entry("key", 1, 60)
         ring.clear("key")
@@ -431,7 +433,7 @@ def test_a_cleared_key_begins_anew_and_is_queued_once(ring, ticks):
     assert ring.acquire_entry("key", 1, 60)
 
 
-def test_several_hits_at_once_are_taken_whole_or_not_at_all(ring):
+def test_several_hits_at_once_are_taken_whole_or_not_at_all(ring: RingStorage) -> None:
     assert ring.acquire_entry("key", 10, 60, 7)
     assert not ring.acquire_entry("key", 10, 60, 4)
     assert ring.acquire_entry("key", 10, 60, 3)
@@ -439,7 +441,7 @@ def test_several_hits_at_once_are_taken_whole_or_not_at_all(ring):
     assert len(ring) == 1
 
 
-def test_threads_share_one_exact_window():
+def test_threads_share_one_exact_window() -> None:
     ring = RingStorage()
     taken: list[int] = []
     start = threading.Barrier(8)
@@ -457,7 +459,7 @@ def test_threads_share_one_exact_window():
     assert sum(taken) == 1000
 
 
-def test_the_ring_serves_moving_windows_only(ring):
+def test_the_ring_serves_moving_windows_only(ring: RingStorage) -> None:
     limiter = STRATEGIES["fixed-window"](ring)
 
     with pytest.raises(NotImplementedError):
@@ -481,22 +483,30 @@ limits.close()
 """
 
 
+def pipes_of(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    """What it hears, and what it says."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
+
+
 @pytest.mark.process
-def test_two_processes_share_one_limit(store):
+def test_two_processes_share_one_limit(store: str) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", PROCESS, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     ]
+    pipes = [pipes_of(process) for process in processes]
     answers = []
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    for process in processes:
-        answers.append([int(word) for word in process.stdout.readline().split()])
+    for _, says in pipes:
+        assert says.readline() == "ready\n"
+    for hears, _ in pipes:
+        hears.write("go\n")
+        hears.flush()
+    for _, says in pipes:
+        answers.append([int(word) for word in says.readline().split()])
     for process in processes:
         process.communicate("end\n", timeout=30)
 
@@ -506,7 +516,7 @@ def test_two_processes_share_one_limit(store):
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
-def test_what_one_counts_the_other_sees(store, scheme):
+def test_what_one_counts_the_other_sees(store: str, scheme: str) -> None:
     uri = store.replace("redis://", f"{scheme}://") + "/0"
     one, other = RateLimits(storage_uri=uri, processes=2), RateLimits(storage_uri=uri, processes=2)
     fail_login(one, "anna", HOST, 6)
@@ -527,7 +537,7 @@ def test_what_one_counts_the_other_sees(store, scheme):
     other.close()
 
 
-def test_a_hit_asks_the_store_once(store, valkey):
+def test_a_hit_asks_the_store_once(store: str, valkey: ValkeyServer) -> None:
     limits = RateLimits(storage_uri=store)
     call(limits)  # connects, and sends the script
 
@@ -543,7 +553,7 @@ def test_a_hit_asks_the_store_once(store, valkey):
     limits.close()
 
 
-def test_the_window_of_the_store_moves_with_every_hit(store, valkey):
+def test_the_window_of_the_store_moves_with_every_hit(store: str, valkey: ValkeyServer) -> None:
     """The server's clock cannot be set: the hits it remembers are moved back in its place."""
     limits = RateLimits(storage_uri=store)
     with valkey.client() as client:
@@ -568,7 +578,7 @@ def test_the_window_of_the_store_moves_with_every_hit(store, valkey):
     limits.close()
 
 
-def test_a_server_whose_clock_was_set_back_does_not_refuse_for_long(store, valkey):
+def test_a_server_whose_clock_was_set_back_does_not_refuse_for_long(store: str, valkey: ValkeyServer) -> None:
     limits = RateLimits(storage_uri=store)
     call(limits, times=100)
     with valkey.client() as client:
@@ -581,7 +591,7 @@ def test_a_server_whose_clock_was_set_back_does_not_refuse_for_long(store, valke
     limits.close()
 
 
-def test_no_name_and_no_address_is_readable_in_the_store(store, valkey):
+def test_no_name_and_no_address_is_readable_in_the_store(store: str, valkey: ValkeyServer) -> None:
     limits = RateLimits(storage_uri=store)
     fail_login(limits, "anna@example.com", HOST, 1)
     limits.hit_address(HOST)
@@ -634,7 +644,7 @@ def silent_store() -> Iterator[tuple[str, Callable[[], int]]]:
             connection.close()
 
 
-def test_a_lost_store_leaves_each_process_its_share_until_it_is_back(own_valkey, ticks):
+def test_a_lost_store_leaves_each_process_its_share_until_it_is_back(own_valkey: ValkeyServer, ticks: Ticks) -> None:
     path = own_valkey.unix_socket_path
     uri = f"redis+unix://{path}"
     one, other = (RateLimits(storage_uri=uri, processes=2, clock=ticks) for _ in range(2))
@@ -669,7 +679,7 @@ def test_a_lost_store_leaves_each_process_its_share_until_it_is_back(own_valkey,
     ]
 
 
-def test_a_store_that_is_away_from_the_start_stops_nobody(closed_port):
+def test_a_store_that_is_away_from_the_start_stops_nobody(closed_port: socket.socket) -> None:
     limits = RateLimits(storage_uri=f"redis://127.0.0.1:{closed_port.getsockname()[1]}/0", processes=3)
 
     assert allowed(call(limits, times=100)) == 34  # a third, rounded up
@@ -679,7 +689,7 @@ def test_a_store_that_is_away_from_the_start_stops_nobody(closed_port):
     limits.close()
 
 
-def test_a_limit_has_a_share_of_at_least_one(ticks):
+def test_a_limit_has_a_share_of_at_least_one(ticks: Ticks) -> None:
     limits = RateLimits(storage_uri=None, processes=8, clock=ticks)
     quotas = [limits.hit_command(account="user:1", command="rare", limit=Limit(2, 60)) for _ in range(3)]
 
@@ -687,7 +697,7 @@ def test_a_limit_has_a_share_of_at_least_one(ticks):
     limits.close()
 
 
-def test_a_silent_store_is_asked_ever_more_rarely(silent_store, ticks):
+def test_a_silent_store_is_asked_ever_more_rarely(silent_store: tuple[str, Callable[[], int]], ticks: Ticks) -> None:
     uri, called = silent_store
     limits = RateLimits(storage_uri=uri, clock=ticks)
     pauses = []
@@ -709,7 +719,7 @@ def test_a_silent_store_is_asked_ever_more_rarely(silent_store, ticks):
     limits.close()
 
 
-def test_a_call_never_waits_while_the_store_is_asked(closed_port, ticks):
+def test_a_call_never_waits_while_the_store_is_asked(closed_port: socket.socket, ticks: Ticks) -> None:
     uri = f"redis://127.0.0.1:{closed_port.getsockname()[1]}/0?socket_timeout=600"
     limits = RateLimits(storage_uri=uri, clock=ticks)
     call(limits)
@@ -726,7 +736,7 @@ def test_a_call_never_waits_while_the_store_is_asked(closed_port, ticks):
     limits.close()
 
 
-def test_a_store_that_refuses_to_count_is_lost_and_found(own_valkey, ticks):
+def test_a_store_that_refuses_to_count_is_lost_and_found(own_valkey: ValkeyServer, ticks: Ticks) -> None:
     """It answers PING all the while, so a ping must not be what finds it."""
     limits = RateLimits(storage_uri=own_valkey.connection_url, clock=ticks)
     with own_valkey.client() as client, structlog.testing.capture_logs() as logs:
@@ -745,7 +755,7 @@ def test_a_store_that_refuses_to_count_is_lost_and_found(own_valkey, ticks):
     limits.close()
 
 
-def test_a_store_that_comes_and_goes_is_left_alone_for_longer(own_valkey, ticks):
+def test_a_store_that_comes_and_goes_is_left_alone_for_longer(own_valkey: ValkeyServer, ticks: Ticks) -> None:
     limits = RateLimits(storage_uri=own_valkey.connection_url, clock=ticks)
     with own_valkey.client() as client, structlog.testing.capture_logs() as logs:
         for pause in [1, 2, 4, 8, 16, 30, 30]:
@@ -769,7 +779,7 @@ def test_a_store_that_comes_and_goes_is_left_alone_for_longer(own_valkey, ticks)
     limits.close()
 
 
-def test_a_connection_that_broke_while_idle_is_no_loss(store, valkey):
+def test_a_connection_that_broke_while_idle_is_no_loss(store: str, valkey: ValkeyServer) -> None:
     limits = RateLimits(storage_uri=store)
     call(limits)
     with valkey.client() as client, structlog.testing.capture_logs() as logs:
@@ -794,7 +804,7 @@ def test_a_connection_that_broke_while_idle_is_no_loss(store, valkey):
         "redis://anna:s3cret\u2100@store/0",
     ],
 )
-def test_a_storage_that_processes_cannot_share_stops_the_start_and_no_password_shows(uri):
+def test_a_storage_that_processes_cannot_share_stops_the_start_and_no_password_shows(uri: str) -> None:
     with pytest.raises(ValueError, match="storage URI") as refused:
         RateLimits(storage_uri=uri)
 

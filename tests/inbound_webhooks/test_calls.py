@@ -247,10 +247,9 @@ async def test_what_the_database_undoes_is_done_again_and_what_is_wrong_is_a_fau
 ) -> None:
     assert api.account
     webhook = await a_webhook(api, await a_list(api))
-    of = {"table": "subscribers", "owner_id": api.account.user_id}
 
     with capture_logs() as logs:
-        async with undone(app.sessions, **of, state=state):
+        async with undone(app.sessions, table="subscribers", owner_id=api.account.user_id, state=state):
             answer = await http.post(webhook["URL"], json={"email": "ada@example.com"})
 
     assert answer.status_code == status

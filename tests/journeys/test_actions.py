@@ -47,6 +47,15 @@ EVERY_ACTION: list[dict[str, Any]] = [
     },
     {"Action": "Debug", "SleepSeconds": 1, "DebugMessage": "here"},
 ]  # fmt: skip
+NO_CRITERIA: tuple[object, ...] = (
+    "[[",
+    7,
+    {"type": "tags"},
+    [["x"]],
+    [[]],
+    [[[[[{"type": "tags"}]]]]],
+    [{"type": "tags"}] * 251,
+)
 
 
 def parameters(action: dict[str, Any]) -> dict[str, Any]:
@@ -170,10 +179,7 @@ async def test_flat_branches_win_over_nested_ones(api: Client) -> None:
             "Actions[1].ActionParameters.Actions.True[0]",
         ),
         ({"Action": "Decision", "ActionParameters": {"Actions": "x"}}, "Actions[1].ActionParameters.Actions"),
-        *(
-            ({"Action": "Decision", "Criteria": typo}, "Actions[1].Criteria")
-            for typo in ("[[", 7, {"type": "tags"}, [["x"]], [[]], [[[[[{"type": "tags"}]]]]], [{"type": "tags"}] * 251)
-        ),
+        *(({"Action": "Decision", "Criteria": typo}, "Actions[1].Criteria") for typo in NO_CRITERIA),
         ({"Action": "Debug", "ActionID": "abc"}, "Actions[1].ActionID"),
         ({"Action": "Debug", "ActionID": UNKNOWN}, "Actions[1].ActionID"),
         ("no object", "Actions[1]"),

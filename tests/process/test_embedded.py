@@ -55,7 +55,7 @@ def run_sql(url: str, *statements: str) -> Any:
 def answers(url: str) -> bool:
     """Whether the server takes a connection and a statement."""
     try:
-        return run_sql(url, "SELECT 1") == 1
+        return bool(run_sql(url, "SELECT 1") == 1)
     except Exception:
         return False
 

@@ -1,5 +1,7 @@
 """A backlog is its own journey's: nobody else waits for it."""
 
+from datetime import datetime
+
 import pytest
 
 from journeys_api.engine.worker import EVENTS_A_BATCH
@@ -11,8 +13,8 @@ FIRST = 1_000_000_000
 
 async def _overdue(world: World, journey_id: int, *, owner_id: int, list_id: int, first: int) -> None:
     """People who have stood at the journey's first action for a day, as many as `BACKLOG`."""
-    ids = {"first": first, "last": first + BACKLOG - 1, "owner": owner_id, "list": list_id, "journey": journey_id}
-    ids |= {"now": world.now}
+    ids: dict[str, int | datetime] = {"first": first, "last": first + BACKLOG - 1, "now": world.now}
+    ids |= {"owner": owner_id, "list": list_id, "journey": journey_id}
     await world.change(
         "INSERT INTO subscribers (subscriber_id, owner_id, list_id, email_address, status, created_at, updated_at) "
         "OVERRIDING SYSTEM VALUE SELECT p, CAST(:owner AS bigint), CAST(:list AS bigint), 'p' || p || '@example.com', "

@@ -105,7 +105,7 @@ class DiesBeforeRecording(Sender):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._recorder.add = lambda _: None  # type: ignore[method-assign]
+        self._recorder.add = lambda finished: None  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(("kind", "is_ours"), [(DiesBeforeRecording, True), (SendsBeforeClaiming, False)])

@@ -348,11 +348,12 @@ async def test_tags_are_given_and_taken_by_ids(api: Client, spelled: str) -> Non
     await create(api, list_id, "eve@example.com")
     vip, new = await make_tag(api, list_id, "VIP"), await make_tag(api, list_id, "new")
     foreign_tag = await make_tag(api, other_list_id, "other")
-    named: dict[str, Any] = {
+    spellings: dict[str, dict[str, Any]] = {
         "csv": {"TagID": f"{vip}, {foreign_tag},{new}", "SubscriberID": f"{ann},{bob},{LARGEST_ID}"},
         "array": {"TagID": [vip, new], "SubscriberID": [str(ann), bob]},
         "one": {"TagID": vip, "SubscriberID": ann},
-    }[spelled]
+    }
+    named = spellings[spelled]
 
     answer = await api.ok("subscriber.tag", ListID=list_id, TriggerEvents=0, **named)
     await api.ok("subscriber.tag", SubscriberListID=list_id, **named)

@@ -408,7 +408,7 @@ async def test_a_mail_put_off_too_long_is_a_soft_bounce(post: Post, address: str
 async def test_providers_tell_by_name_or_by_address(post: Post, address: str) -> None:
     people = [await post.mail(f"{name}-{address}") for name in ("hard", "soft", "spam", "left", "by-address")]
     hard, soft, spam, left = (mail for _, mail in people[:4])
-    told = [
+    told: list[dict[str, Any]] = [
         {"type": "bounce", "message_id": hard["Message-ID"], "severity": "hard", "timestamp": 1_700_000_000},
         {"Type": "Bounced", "X_Message_ID": soft["X-MessageID"], "status": "4.2.2", "diagnostic": "full"},
         {"type": "complaint", "message_id": spam["Message-ID"], "timestamp": "2026-01-02T03:04:05Z"},

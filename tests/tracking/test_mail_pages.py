@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from functools import partial
 
 import httpx
 import pytest
@@ -90,7 +91,7 @@ async def test_who_leaves_by_two_mails_at_once_leaves_once(sent: Sent) -> None:
 async def test_a_mail_program_may_unsubscribe_and_complain_at_once(sent: Sent) -> None:
     told = {"type": "complaint", "message_id": str(sent.mail["Message-ID"])}
 
-    answers = []
+    answers = list[httpx.Response]()
     for _ in range(5):
         await sent.work.change(
             "UPDATE subscribers SET status = 'Subscribed' WHERE subscriber_id = :person", person=sent.subscriber_id
@@ -107,13 +108,15 @@ async def test_a_mail_program_may_unsubscribe_and_complain_at_once(sent: Sent) -
 async def test_what_the_database_undoes_is_done_again(sent: Sent) -> None:
     assert sent.api.account
     told = {"type": "bounce", "severity": "block", "message_id": str(sent.mail["Message-ID"])}
-    ledger = {"table": "message_activities", "owner_id": sent.api.account.user_id}
+    in_the_ledger = partial(
+        undone, sent.work.worker.sessions, table="message_activities", owner_id=sent.api.account.user_id
+    )
 
-    async with undone(sent.work.worker.sessions, **ledger):
+    async with in_the_ledger():
         sent_on = await post(sent, "forward", "To=friend@example.com&Act=forward")
-    async with undone(sent.work.worker.sessions, **ledger):
+    async with in_the_ledger():
         left = await post(sent, "leave", "Act=unsubscribe")
-    async with undone(sent.work.worker.sessions, **ledger):
+    async with in_the_ledger():
         bounced = await sent.api.http.post("/inbound/events", json=told, headers={"X-Inbound-Key": ADMIN_KEY})
 
     assert (sent_on.status_code, left.status_code, bounced.status_code) == (200, 200, 200)

@@ -90,7 +90,7 @@ async def test_no_changed_link_leads_anywhere(sent: Sent) -> None:
     token = sent.links["one"].rpartition("/")[2]
     chance = random.Random(91)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    forged = set()
+    forged = set[str]()
     while len(forged) < 300:
         place = chance.randrange(len(token))
         forged.add(token[:place] + chance.choice(letters) + token[place + 1 :])

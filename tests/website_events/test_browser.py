@@ -148,12 +148,13 @@ for (var n = 0; n < 19; n++) oct.eventT("Seen", {{number: n, text: "\u4e16".repe
 async def test_more_than_one_request_takes_goes_in_several(api: Client, app: Application, audience: Audience) -> None:
     browser()
     assert api.account
+    owner_id = api.account.user_id
     key = (await api.ok("website_events.tracker", ListID=audience.list_id))["SiteKey"]
 
     async def seen() -> int:
         async with app.sessions() as session:
             statement = "SELECT count(*) FROM website_events WHERE owner_id = :owner AND name = 'Seen'"
-            return int(await session.scalar(text(statement), {"owner": api.account.user_id}) or 0)
+            return int(await session.scalar(text(statement), {"owner": owner_id}) or 0)
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         async with serving(app) as server, serving(website(CROWD.format(server=server, key=key))) as shop:

@@ -127,7 +127,8 @@ class Sink:
             return
         while line := await reader.readline():
             assert line.endswith(b"\r\n"), line
-            assert "PIPELINING" in self.extensions or not reader._buffer, "said before it was its turn"
+            ahead = reader._buffer  # type: ignore[attr-defined]
+            assert "PIPELINING" in self.extensions or not ahead, "said before it was its turn"
             command = line[:-2].decode("ascii")
             connection.commands.append(command)
             if not await self._answer(connection, command, reader, writer):

@@ -259,8 +259,8 @@ _labels = st.text("abz09-", min_size=1, max_size=8)
 def test_plain_addresses_are_judged_as_all_others(local: str, domain: str, end: str) -> None:
     address = f"{local}@{domain}{end}"
     try:
-        options = {"check_deliverability": False, "allow_smtputf8": False, "test_environment": True}
-        expected = validate_email(address.strip(), **options).ascii_email
+        valid = validate_email(address.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
+        expected = valid.ascii_email
     except EmailNotValidError:
         expected = None
 

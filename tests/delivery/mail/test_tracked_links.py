@@ -193,7 +193,11 @@ def test_references_in_attributes_mean_what_browsers_make_of_them(source: str, m
 def test_web_addresses_in_plain_text_are_tracked_without_the_punctuation(text: str, targets: list[str]) -> None:
     seen: list[str] = []
 
-    changed = with_tracked_text(text, lambda target: seen.append(target) or f"{OWN}k/{len(seen)}", own=OWN)
+    def tracked(target: str) -> str:
+        seen.append(target)
+        return f"{OWN}k/{len(seen)}"
+
+    changed = with_tracked_text(text, tracked, own=OWN)
 
     assert seen == targets
     for number, target in enumerate(targets, 1):
