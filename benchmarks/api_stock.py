@@ -383,7 +383,7 @@ for number in range(OTHER_ROUTES):
 
 
 @app.get("/ready")
-@limiter.exempt
+@limiter.exempt  # type: ignore[untyped-decorator]
 async def ready(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 

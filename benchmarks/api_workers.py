@@ -80,8 +80,8 @@ def show(console: Console, measured: dict[str, dict[str, Measured]], memory: dic
             console.print(f"[red]{call}: not answered as wanted: {failed}")
     console.print(table)
     table = Table("processes", "MiB of each", "MiB of the one that watches")
-    for name, each in memory.items():
-        table.add_row(name, f"{each['each']:.0f}", f"{each['watching']:.0f}" if "watching" in each else "")
+    for name, taken in memory.items():
+        table.add_row(name, f"{taken['each']:.0f}", f"{taken['watching']:.0f}" if "watching" in taken else "")
     console.print(table)
 
 
@@ -101,8 +101,8 @@ def started(stack: ExitStack, url: str, compared: list[Serving]) -> dict[Serving
             # a database for each: nobody counts the calls of another
             environment["JOURNEYS_RATE_LIMIT_STORAGE_URI"] = f"{store.connection_url}/{place}"
         command = ["-m", "journeys_api.cli", "serve", "--no-worker", "--workers", str(each.processes)]
-        server = serving(each.name, command, environment, ready="/readyz", cores=set(CORES))
-        servers[each] = stack.enter_context(server)
+        starting = serving(each.name, command, environment, ready="/readyz", cores=set(CORES))
+        servers[each] = stack.enter_context(starting)
     for each, server in servers.items():
         settle(server, each.processes)
     return servers

@@ -29,6 +29,8 @@ from journeys_api.migrate import migrate
 from journeys_api.models import SHARDS
 
 T = TypeVar("T")
+Action = tuple[str, Mapping[str, object]]
+"""Its type and its parameters."""
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 """When everybody is due."""
 LATER = NOW + timedelta(seconds=1)
@@ -120,7 +122,7 @@ async def _make_account(url: str) -> None:
 async def make_journey(
     connection: asyncpg.Connection,
     journey_id: int,
-    actions: Sequence[tuple[str, Mapping[str, object]]],
+    actions: Sequence[Action],
     *,
     trigger: str = "Manual",
     subject: Mapping[str, object] | None = None,

@@ -82,12 +82,16 @@ def environment(packages: str) -> Path:
 def crew(command: list[str], number: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many worker processes, up and waiting for the word. At the end they are told to stop, and have to."""
     processes: list[subprocess.Popen[bytes]] = []
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with tempfile.TemporaryFile() as log:
         try:
             for _ in range(number):
-                processes.append(subprocess.Popen(command, **pipes, stderr=log, start_new_session=True))
+                processes.append(
+                    subprocess.Popen(
+                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+                    )
+                )
             for process in processes:
+                assert process.stdout is not None
                 ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
                 if not ready or not os.read(process.stdout.fileno(), 16):
                     raise RuntimeError("a worker process did not come up")
@@ -187,6 +191,7 @@ class Bench:
             ids = [worker.pid for worker in workers]
             used = self._processor(ids)
             for worker in workers:
+                assert worker.stdin is not None
                 os.write(worker.stdin.fileno(), b"\n")
             seconds = asyncio.run(_all_moved(self._url, first, last))
             return ground.Timing(seconds, self._processor(ids) - used)

@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import engine_ground as ground
-from engine_ground import LATER
+from engine_ground import LATER, Action
 from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.models import (
     ActionSubscriber,
@@ -30,17 +30,17 @@ from journeys_api.models import (
     Timer,
 )
 
-WAIT = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
-TAG = ("AddTag", {"TargetTagID": 1})
-DECISION = (
+WAIT: Action = ("Wait", {"WaitUnit": "days", "WaitAmount": 1})
+TAG: Action = ("AddTag", {"TargetTagID": 1})
+DECISION: Action = (
     "Decision",
     {
         "Criteria": [[{"type": "fields", "field_id": "EmailAddress", "operator": "contains", "value": "7@"}]],
         "CriteriaOperator": "and",
     },
 )
-MAIL = ("SendEmail", {"EmailID": 1})
-MIXES = {
+MAIL: Action = ("SendEmail", {"EmailID": 1})
+MIXES: dict[str, tuple[int, list[Action]]] = {
     "Wait": (1, [WAIT, WAIT]),
     "AddTag": (2, [TAG, WAIT]),
     "Decision": (3, [DECISION, WAIT]),

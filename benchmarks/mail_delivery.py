@@ -116,7 +116,7 @@ async def ours(url: str, port: int, folder: Path, count: int) -> Spent:
     """A worker as it always runs, until as many owed mails are handed over and recorded."""
     worker = Worker(
         Settings(
-            _env_file=None,
+            _env_file=None,  # type: ignore[call-arg]
             database_url=url,
             data_dir=folder,
             secret_key=SecretStr("a-secret-of-the-benchmark"),

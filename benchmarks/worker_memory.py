@@ -26,7 +26,7 @@ DECISION = (
     },
 )
 MAIL = ("SendEmail", {"EmailID": 1})
-ACTIONS = [WAIT, TAG, DECISION, MAIL]
+ACTIONS: list[ground.Action] = [WAIT, TAG, DECISION, MAIL]
 PATIENCE = 900.0
 POLL = 0.5
 _CONTENT = "UPDATE emails SET content_type = 'Both', subject = $1, html_content = $2, plain_content = $3"
