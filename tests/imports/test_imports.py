@@ -343,12 +343,16 @@ async def test_for_whom_the_account_has_no_room_the_line_is_told(imports: Import
             {"id": imports.api.account.group_id},
         )
 
-    job = await imports.post("ada@example.com\nbob@example.com\ncy@example.com", AddToSuppressionList=True)
+    await imports.api.ok("user.update", UserID=imports.api.account.user_id, WhiteListedEmailAddresses="^d")
+
+    people = "ada@example.com\nbob@example.com\ncy@example.com\ndi@example.com"
+    job = await imports.post(people, AddToSuppressionList=True)
 
     assert await imports.addresses() == ["ada@example.com", "bob@example.com"]
-    assert job["FailedLines"] == [{"Line": 3, "Reason": "the subscriber limit of the account is reached"}]
+    reason = "the subscriber limit of the account is reached"
+    assert job["FailedLines"] == [{"Line": line, "Reason": reason} for line in (3, 4)]
     suppressed = await imports.api.ok("suppression.browse", ListID=imports.list_id)
-    assert "cy@example.com" in str(suppressed)
+    assert list(suppressed["SuppressedEmails"]) == ["cy@example.com"]
 
 
 async def test_an_import_to_a_list_that_is_deleted_meanwhile_fails_and_leaves_nothing_behind(imports: Imports) -> None:

@@ -415,6 +415,21 @@ async def test_a_lists_settings_suppress_who_leaves_unless_bypassed(api: Client)
     assert row["SuppressionSource"] == "Unsubscribe"
 
 
+async def test_who_leaves_and_is_whitelisted_is_not_suppressed(api: Client) -> None:
+    assert api.account
+    list_id = await make_list(api, OptOutAddToSuppressionList="Yes", OptOutAddToGlobalSuppressionList="Yes")
+    addresses = [f"{name}{list_id}@example.com" for name in ("boss", "other")]
+    for address in addresses:
+        await create(api, list_id, address)
+    await api.ok("user.update", UserID=api.account.user_id, WhiteListedEmailAddresses=addresses[0].upper())
+
+    for address in addresses:
+        await unsubscribe(api, list_id, EmailAddress=address)
+
+    assert await statuses(api, list_id) == dict.fromkeys(addresses, "Unsubscribed")
+    assert [await scopes(api, address, ListID=list_id) for address in addresses] == [[], ["PerList", "SystemWide"]]
+
+
 async def test_global_suppression_reaches_other_accounts_only_with_the_lists_own_credential(
     api: Client, make: Maker
 ) -> None:

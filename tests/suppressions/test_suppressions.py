@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from journeys_api.app import Application
 from journeys_api.commands.registry import COMMANDS
+from journeys_api.models import User
 from tests.conftest import Client, Maker
 
 
@@ -357,3 +360,114 @@ async def test_what_is_no_address_fails_and_is_named(api: Client, text: Any) -> 
 
     assert (answer["TotalImported"], answer["TotalFailed"]) == (0, 1)
     assert await browsed(api) == []
+
+
+async def whitelist(client: Client, *lines: str) -> None:
+    """Let the client's account have addresses that are never suppressed."""
+    assert client.account
+    text = "\n".join(lines)
+    await client.ok("user.update", UserID=client.account.user_id, WhiteListedEmailAddresses=text)
+
+
+WHITELISTED = [
+    ("boss@example.com", {"boss@example.com"}),
+    ("  BOSS@Example.com  ", {"boss@example.com"}),
+    ("a+b@example.com", {"a+b@example.com"}),
+    ("a.b@example.com", {"a.b@example.com"}),
+    (r"@Example\.NET$", {"x@example.net"}),
+    (r"/^BOSS@/i", {"boss@example.com"}),
+    ("sales.+@example.com", {"sales-1@example.com", "sales.2@example.com"}),
+    ("a.b*@example.com", {"a.b@example.com", "a+b@example.com", "axb@example.com"}),
+    ("^(boss|axb)@", {"boss@example.com", "axb@example.com"}),
+]
+
+
+@pytest.mark.parametrize(("line", "spared"), WHITELISTED)
+async def test_a_whitelisted_address_is_not_added_and_counts_nowhere(api: Client, line: str, spared: set[str]) -> None:
+    await whitelist(api, "somebody@example.org", "", line)
+    everybody = {
+        "boss@example.com",
+        "a+b@example.com",
+        "a.b@example.com",
+        "axb@example.com",
+        "sales-1@example.com",
+        "sales.2@example.com",
+        "x@example.net",
+        "y@sub.example.net",
+    }
+
+    answer = await suppress(api, *(address.title() for address in everybody))
+
+    assert set(await browsed(api)) == everybody - spared
+    assert (answer["TotalImported"], answer["TotalFailed"]) == (len(everybody) - len(spared), 0)
+
+
+async def test_a_whitelist_is_of_its_account_and_spares_from_what_is_added_later(
+    api: Client, admin: Client, make: Maker
+) -> None:
+    list_id = await a_list(api)
+    address = f"boss{list_id}@example.com"
+    await suppress(api, address)
+    await whitelist(api, address)
+    stranger = await make.client()
+
+    await suppress(api, address, ListID=list_id)
+    await suppress(admin, address, ListID=list_id)
+    await suppress(stranger, address)
+    assert await scopes_of(api, address, ListID=list_id) == ["AccountWide"]
+    assert await scopes_of(stranger, address) == ["AccountWide"]
+
+    await suppress(admin, address)
+    assert await scopes_of(api, address, ListID=list_id) == ["AccountWide", "SystemWide"]
+
+
+async def test_a_hundred_thousand_addresses_pass_a_long_whitelist(api: Client) -> None:
+    singles = [f"person{number}@example.com" for number in range(0, 4000, 2)]
+    await whitelist(api, *singles, *(rf"^person\d*{number}@example\.com$" for number in (11, 13, 17)))
+
+    answer = await api.ok(
+        "suppression.import", EmailAddressesBulk="\n".join(f"person{number}@example.com" for number in range(100_000))
+    )
+
+    assert answer["TotalImported"] == 100_000 - 2000 - 3 * 1000
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["*@example.com", "(a", r"(?=a)b@", r"(a)\1", "x" * 513 + ".*", "((a{99}){99})", "//", "a||b"],
+)
+async def test_a_line_that_is_neither_address_nor_pattern_is_refused(api: Client, line: str) -> None:
+    assert api.account
+    await whitelist(api, "boss@example.com")
+
+    answer = await api.call(
+        "user.update", UserID=api.account.user_id, WhiteListedEmailAddresses=f"late@example.com\n{line}"
+    )
+
+    assert (answer.status_code, answer.json()["ErrorCode"]) == (400, 100000)
+    assert "WhiteListedEmailAddresses" in answer.json()["ErrorText"]
+    await suppress(api, "boss@example.com", "late@example.com")
+    assert await browsed(api) == ["late@example.com"]
+
+
+async def test_patterns_beyond_what_one_statement_may_look_for_are_refused(api: Client) -> None:
+    assert api.account
+    lines = "\n".join(f"^person{number}.*@example" for number in range(200))
+
+    answer = await api.call("user.update", UserID=api.account.user_id, WhiteListedEmailAddresses=lines)
+
+    assert answer.json()["ErrorCode"] == 100000
+
+
+async def test_lines_kept_from_before_that_nobody_can_read_hold_for_nobody(api: Client, app: Application) -> None:
+    assert api.account
+    async with app.sessions.begin() as session:
+        await session.execute(
+            update(User)
+            .where(User.user_id == api.account.user_id)
+            .values(profile={"WhiteListedEmailAddresses": "*@example.com\nboss@example.com"})
+        )
+
+    await suppress(api, "boss@example.com", "a@example.com")
+
+    assert await browsed(api) == ["a@example.com"]

@@ -261,6 +261,27 @@ async def test_a_complaint_takes_the_person_off_and_tells_journeys(post: Post, a
     assert await post.work.ends(left) == [("active", None)]
 
 
+async def test_what_comes_back_from_a_whitelisted_address_suppresses_nobody(
+    post: Post, make: Maker, address: str
+) -> None:
+    assert post.api.account
+    await post.api.ok("user.update", UserID=post.api.account.user_id, WhiteListedEmailAddresses=f"^boss-{address}$")
+    bounced, mail = await post.mail(f"boss-{address}")
+    complained, other_mail = await post.mail(f"boss-{address}-not-at.example")
+
+    outcomes = await post.outcomes(
+        {"type": "bounce", "message_id": mail["Message-ID"], "severity": "hard"},
+        {"type": "complaint", "message_id": mail["Message-ID"]},
+        {"type": "complaint", "message_id": other_mail["Message-ID"]},
+    )
+
+    assert outcomes == ["recorded"] * 3
+    assert await post.state(bounced) == ("Hard", "Unsubscribed")
+    assert await post.suppressed(f"boss-{address}") == []
+    assert await post.state(complained) == ("Not Bounced", "Unsubscribed")
+    assert await post.suppressed(f"boss-{address}-not-at.example") == [("SystemWide", "SPAM complaint")]
+
+
 async def test_a_complaint_without_the_mail_is_known_by_its_envelope(post: Post, address: str) -> None:
     subscriber_id, _ = await post.mail(address)
 

@@ -238,6 +238,13 @@ async def currency_of(session: AsyncSession, *, owner_id: int) -> str:
     return await session.scalar(select(User.currency).where(User.user_id == owner_id)) or ""
 
 
+async def whitelists_of(session: AsyncSession, *, owner_ids: Collection[int]) -> dict[int, str]:
+    """The lines of those of the accounts that want addresses never suppressed."""
+    lines = User.profile["WhiteListedEmailAddresses"].as_string()
+    found = await session.execute(select(User.user_id, lines).where(among(User.user_id, owner_ids), lines != ""))
+    return dict(found.all())
+
+
 async def settle_currency(session: AsyncSession, *, owner_id: int, currency: str) -> None:
     """Let the account count in a currency, unless one was settled before."""
     await session.execute(

@@ -1,7 +1,7 @@
 """Rules of accounts: who a credential speaks for, and how accounts and their keys come and go."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -188,6 +188,11 @@ async def currency_of(session: AsyncSession, *, owner_id: int, named: str = "") 
         return found
     await queries.settle_currency(session, owner_id=owner_id, currency=named)
     return await queries.currency_of(session, owner_id=owner_id)
+
+
+async def whitelists_of(session: AsyncSession, *, owner_ids: Collection[int]) -> dict[int, str]:
+    """What addresses the accounts never want suppressed, as they wrote it; only those that want any."""
+    return await queries.whitelists_of(session, owner_ids=owner_ids)
 
 
 async def hash_of(password: str) -> str:

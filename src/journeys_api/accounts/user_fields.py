@@ -12,16 +12,10 @@ from journeys_api.accounts.users import UserChanges
 from journeys_api.commands.reading import Reader, Unreadable, boolean, bounded_text, scalar_text
 from journeys_api.commands.registry import Param, Reading
 from journeys_api.strict_json import fold
+from journeys_api.suppressions.whitelist import read_whitelist
 
-LONG_TEXTS = frozenset(
-    {
-        "OtherEmailAddresses",
-        "ForwardToFriendHeader",
-        "ForwardToFriendFooter",
-        "CustomEmailHeaders",
-        "WhiteListedEmailAddresses",
-    }
-)
+_SHORT_TEXT = bounded_text(1000)
+_LONG_TEXT = bounded_text(65_535)
 _LANGUAGE = re.compile(r"[A-Za-z]{2}([-_]([A-Za-z]{2}|[0-9]{3}))?")
 
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -60,18 +54,41 @@ def _password(value: Any) -> str:
     return read
 
 
+def _whitelist(value: Any) -> str:
+    read: str = _LONG_TEXT(value)
+    if read_whitelist(read).unreadable:
+        raise Unreadable
+    return read
+
+
 time_zone = Reader(_time_zone, {"type": "string", "description": "a name of the IANA time zone database"})
 language = Reader(_language, {"type": "string", "description": "two letters, optionally with a region: `en`, `pt-BR`"})
 currency = Reader(_currency, {"type": "string", "description": "three letters (ISO 4217): `EUR`"})
 password = Reader(_password, {"type": "string", "description": "1 to 1024 bytes", "maxLength": MAX_PASSWORD_BYTES})
 rate_limits = Reader(read_rate_limits, {"type": "object"})
 username = bounded_text(250)
+whitelist = Reader(
+    _whitelist,
+    {
+        **_LONG_TEXT.schema,
+        "description": "one a line, an address or a regular expression (RE2) that is found in addresses in any case;"
+        " none of them is ever added to suppressions",
+    },
+)
+_READERS = {
+    "OtherEmailAddresses": _LONG_TEXT,
+    "ForwardToFriendHeader": _LONG_TEXT,
+    "ForwardToFriendFooter": _LONG_TEXT,
+    "CustomEmailHeaders": _LONG_TEXT,
+    "WhiteListedEmailAddresses": whitelist,
+}
+"""How the texts of a profile are read that are not short ones."""
 
 
 def profile_params(*, keeps_empty: bool) -> list[Param]:
     """The texts of a profile and PhoneVerified; `collect` gathers them."""
     texts = [
-        Param(wire_name, wire_name, bounded_text(65_535 if wire_name in LONG_TEXTS else 1000), keeps_empty=keeps_empty)
+        Param(wire_name, wire_name, _READERS.get(wire_name, _SHORT_TEXT), keeps_empty=keeps_empty)
         for wire_name in wire.PROFILE_TEXTS
     ]
     return [*texts, Param("PhoneVerified", "PhoneVerified", boolean)]

@@ -213,7 +213,7 @@ async def _bounce(session: AsyncSession, came: Sequence[tuple[Return, _Mail]], n
         await suppressions.suppress(
             session,
             scope=(owner_id, 0),
-            addresses=addresses,
+            addresses={owner_id: addresses},
             source=SuppressionSource.HARD_BOUNCED,
             reason=SuppressionSource.HARD_BOUNCED.value,
             now=now,
@@ -223,11 +223,15 @@ async def _bounce(session: AsyncSession, came: Sequence[tuple[Return, _Mail]], n
 async def _take_off(session: AsyncSession, kind: ReturnKind, mails: Sequence[_Mail], now: datetime) -> None:
     """Take people off the lists that the mails were of, with all that the lists' settings want then."""
     if kind is ReturnKind.COMPLAINT:
+        complained: dict[int, set[str]] = defaultdict(set)
+        for mail in mails:
+            if mail.address is not None:
+                complained[mail.row.owner_id].add(mail.address)
         # before leaving: the list's own settings may suppress the address as well, and the first reason stays
         await suppressions.suppress(
             session,
             scope=SYSTEM_WIDE,
-            addresses={mail.address for mail in mails if mail.address is not None},
+            addresses=complained,
             source=SuppressionSource.SPAM_COMPLAINT,
             reason=SuppressionSource.SPAM_COMPLAINT.value,
             now=now,

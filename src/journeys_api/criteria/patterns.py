@@ -67,14 +67,23 @@ def for_postgresql(pattern: str) -> str:
     Raises:
         BadValue: as `compiled`, or it uses what the two dialects read differently.
     """
+    return translated(pattern)[0]
+
+
+def translated(pattern: str) -> tuple[str, int]:
+    """The same pattern in PostgreSQL's dialect, and how large it is, in states.
+
+    Raises:
+        BadValue: as `for_postgresql`.
+    """
     compiled(pattern)
     translation = _Translation(pattern)
-    translated, states = translation.alternatives(0)
+    written, states = translation.alternatives(0)
     if translation.at < len(pattern):
         raise BadValue("the pattern has a parenthesis too many")
     if states > MOST_STATES:
         raise BadValue("the pattern is too large")
-    return translated
+    return written, states
 
 
 @dataclass

@@ -86,7 +86,7 @@ async def _load(
         await suppressions.suppress(
             session,
             scope=scope,
-            addresses=[*batch.failed_addresses, *(each.email_address for each in arrived.refused)],
+            addresses={found.owner_id: [*batch.failed_addresses, *(each.email_address for each in arrived.refused)]},
             source=SuppressionSource.USER,
             reason=SUPPRESSED_BECAUSE,
             now=now,

@@ -197,7 +197,7 @@ async def _leave_for_good(
     await suppressions.suppress(
         session,
         scope=SYSTEM_WIDE,
-        addresses=addresses,
+        addresses={owner_id: addresses},
         source=source,
         reason=source.value,
         now=now,

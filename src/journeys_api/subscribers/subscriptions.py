@@ -146,8 +146,14 @@ async def _leaving(
     effects = [await _told(session, UNSUBSCRIBED, gone, owner_id=found.owner_id, now=now, depth=depth)]
     scopes = _suppressed_in(found, leaving)
     if scopes:
-        suppressing = suppressions.suppressing(
-            addresses, scopes=scopes, source=SuppressionSource.UNSUBSCRIBE, reason=SUPPRESSED_BECAUSE, now=now
+        suppressing = await suppressions.suppressing(
+            session,
+            addresses,
+            owner_id=found.owner_id,
+            scopes=scopes,
+            source=SuppressionSource.UNSUBSCRIBE,
+            reason=SUPPRESSED_BECAUSE,
+            now=now,
         )
         effects.append(suppressing.cte("suppressed"))
     if target is not None:

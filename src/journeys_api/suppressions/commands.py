@@ -120,13 +120,19 @@ async def suppression_import(
     """Suppress addresses: for a list, for the account (list 0) or, by an administrator's list 0, for every account.
 
     `TotalImported` counts what is new, `TotalFailed` what is no address; an address that was suppressed already
-    counts in neither.
+    counts in neither, nor does one of the account's `WhiteListedEmailAddresses`, which is not suppressed.
     """
     # in a thread of its own: 16 MiB take a second or more, in which other calls shall go on
     sorted_addresses = await asyncio.to_thread(sort_addresses, members, lines)
     scope = await _scope(call, list_id)
+    owner_id, _ = scope
     imported = await service.suppress(
-        call.session, scope=scope, addresses=sorted_addresses.valid, source=source, reason=reason, now=call.now
+        call.session,
+        scope=scope,
+        addresses={owner_id: sorted_addresses.valid},
+        source=source,
+        reason=reason,
+        now=call.now,
     )
     return {
         "TotalImported": imported,

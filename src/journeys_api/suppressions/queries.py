@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.models import SubscriberList, Suppression, SuppressionSource
+from journeys_api.suppressions.whitelist import Whitelist
 
 Scope = tuple[int, int]
 """Owner and list of a suppression; list 0: the whole account, owner 0 as well: everybody."""
@@ -66,6 +67,19 @@ def matches(addresses: Collection[str], *, owner_id: int, list_id: int) -> Selec
         .where(within(owner_id, list_id))
         .order_by(given.c.address, Suppression.list_id.desc(), Suppression.owner_id.desc())
     )
+
+
+def sparing(addresses: Select[str], whitelist: Whitelist) -> Select[str]:
+    """The addresses but those on a whitelist: one probe of a hash for all single ones, one pattern for all patterns."""
+    given = addresses.subquery("given")
+    address = func.lower(given.columns[0])
+    kept = select(given.columns[0])
+    if whitelist.addresses:
+        listed = given_addresses(whitelist.addresses).subquery("listed")
+        kept = kept.where(address.not_in(select(func.lower(listed.c.address))))
+    if whitelist.pattern:
+        kept = kept.where(address.bool_op("!~*")(literal(whitelist.pattern, Text)))
+    return kept
 
 
 def suppressing(

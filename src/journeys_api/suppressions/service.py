@@ -1,14 +1,15 @@
 """Rules of suppressions: who must not be written to, and by whom."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, func, select
+from sqlalchemy import ColumnElement, CursorResult, Select, func, select, union_all
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.accounts import service as accounts
 from journeys_api.lists import service as lists
 from journeys_api.lists.errors import ListNotFound
 from journeys_api.models import Suppression, SuppressionSource
@@ -16,6 +17,7 @@ from journeys_api.suppressions import queries
 from journeys_api.suppressions.errors import AddressNotSuppressed
 from journeys_api.suppressions.queries import SYSTEM_WIDE as SYSTEM_WIDE
 from journeys_api.suppressions.queries import Scope as Scope
+from journeys_api.suppressions.whitelist import read_whitelist
 
 MOST_REASON = 250
 MANY = 50_000
@@ -47,16 +49,28 @@ async def suppressed(session: AsyncSession, *, owner_id: int, list_id: int, addr
     return {address.lower() for address in await session.scalars(statement)}
 
 
-def suppressing(
-    addresses: Select[str], *, scopes: Collection[Scope], source: SuppressionSource, reason: str, now: datetime
+async def suppressing(
+    session: AsyncSession,
+    addresses: Select[str],
+    *,
+    owner_id: int,
+    scopes: Collection[Scope],
+    source: SuppressionSource,
+    reason: str,
+    now: datetime,
 ) -> Insert:
     """The statement that suppresses the selected addresses; for use as a part of another statement.
 
     Args:
         addresses: one column of addresses, in any case.
+        owner_id: the account that they are suppressed for or by: what it has whitelisted is spared, in every scope.
         scopes: (owner, list) pairs; (owner, 0) is the whole account, (0, 0) every account.
+
+    Source: AC 2.11, 7.5.
     """
-    return queries.suppressing(addresses, scopes=scopes, source=source, reason=reason[:MOST_REASON], now=now)
+    whitelists = await accounts.whitelists_of(session, owner_ids=[owner_id])
+    chosen = _spared(addresses, whitelists.get(owner_id))
+    return queries.suppressing(chosen, scopes=scopes, source=source, reason=reason[:MOST_REASON], now=now)
 
 
 async def scope_of(session: AsyncSession, *, owner_id: int, list_id: int) -> Scope:
@@ -88,18 +102,33 @@ async def suppress(
     session: AsyncSession,
     *,
     scope: Scope,
-    addresses: Collection[str],
+    addresses: Mapping[int, Collection[str]],
     source: SuppressionSource,
     reason: str,
     now: datetime,
 ) -> int:
-    """Suppress the addresses in one scope, in one statement; how many are new."""
-    if not addresses:
+    """Suppress addresses in one scope, in one statement; how many are new.
+
+    Args:
+        addresses: by the account that they are suppressed for or by: what it has whitelisted is spared, in every
+            scope. 0: an administrator, who has no whitelist.
+
+    Source: AC 2.11, 7.5.
+    """
+    given = {owner_id: found for owner_id, found in addresses.items() if found}
+    if not given:
         return 0
-    if len(addresses) > MANY:
+    if sum(map(len, given.values())) > MANY:
         await queries.let_it_take_long(session)
-    statement = suppressing(queries.given_addresses(addresses), scopes=[scope], source=source, reason=reason, now=now)
+    whitelists = await accounts.whitelists_of(session, owner_ids=given.keys())
+    chosen = [_spared(queries.given_addresses(found), whitelists.get(owner_id)) for owner_id, found in given.items()]
+    every = chosen[0] if len(chosen) == 1 else select(union_all(*chosen).subquery("every").c.address)
+    statement = queries.suppressing(every, scopes=[scope], source=source, reason=reason[:MOST_REASON], now=now)
     return await _rows_changed(session, statement)
+
+
+def _spared(addresses: Select[str], whitelist: str | None) -> Select[str]:
+    return addresses if whitelist is None else queries.sparing(addresses, read_whitelist(whitelist))
 
 
 async def release(session: AsyncSession, *, scopes: Collection[Scope], addresses: Select[str]) -> int:
