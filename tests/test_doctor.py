@@ -16,6 +16,7 @@ from sqlalchemy import text
 from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.doctor import Finding, examine
 from journeys_api.doctor_table import print_table
+from tests.tracking.lines import Line
 
 # one account with an enabled journey (1), a disabled one (2) and a deleted one (3)
 WORLD = """
@@ -218,8 +219,8 @@ def test_the_table_shows_reasons_as_they_are() -> None:
     assert "1 things are stuck." in out.getvalue()
 
 
-async def run_doctor(url: str) -> tuple[int, Any]:
-    """The command itself, on a database of an operator's: exit code and what it printed."""
+async def run_command(url: str, *arguments: str) -> tuple[int, str, str]:
+    """The command itself, on a database of an operator's: exit code and what it printed to either stream."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("JOURNEYS_")},
         "JOURNEYS_DATABASE_URL": url,
@@ -227,10 +228,25 @@ async def run_doctor(url: str) -> tuple[int, Any]:
         "JOURNEYS_ADMIN_API_KEY": "admin-key-of-the-tests",
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "journeys_api.cli", "doctor", "--json", env=environment, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        *("-m", "journeys_api.cli", *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    printed, _ = await process.communicate()
-    return process.returncode or 0, json.loads(printed)
+    try:
+        async with asyncio.timeout(120):
+            printed, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return process.returncode or 0, printed.decode(), said.decode()
+
+
+async def run_doctor(url: str) -> tuple[int, Any]:
+    """Exit code and findings of `doctor`."""
+    code, printed, _ = await run_command(url, "doctor", "--json")
+    return code, json.loads(printed)
 
 
 async def test_the_command_ends_with_1_only_when_something_is_stuck(make_database: Any, template: str) -> None:
@@ -246,3 +262,21 @@ async def test_the_command_ends_with_1_only_when_something_is_stuck(make_databas
     assert healthy[0] == 0
     assert sick[0] == 1
     assert [each["name"] for each in sick[1] if each["is_stuck"]] == ["deliveries_overdue"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said_last"),
+    [("migrate", None), ("doctor", None), ("doctor", b"pg_stat_activity"), ("stats verify", b"checked_owners")],
+)
+async def test_no_command_waits_for_a_database_that_does_not_answer(
+    make_database: Any, template: str, command: str, said_last: bytes | None
+) -> None:
+    async with Line(await make_database(template)).open() as line:
+        line.silent_after = said_last
+        if said_last is None:
+            line.fall_silent()
+
+        code, _, said = await run_command(line.url, *command.split())
+
+    assert code == 1
+    assert said.splitlines()[-1] == "journeys-api: the database does not answer"

@@ -21,6 +21,7 @@ from journeys_api.clock import SystemClock
 from journeys_api.db import Sessions, make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgresError
 from journeys_api.errors import DomainError
+from journeys_api.heartbeat import Heartbeat
 from journeys_api.logging import configure_logging, redact_text
 from journeys_api.migrate import MigrationError, migrate, schema_is_current
 from journeys_api.models import Job, User, UserGroup
@@ -375,7 +376,7 @@ def _in_one_transaction(work: Callable[[AsyncSession, Settings], Awaitable[Resul
 
 
 def _with_sessions(work: Callable[[Sessions, Settings], Awaitable[Result]]) -> Result:
-    """Run `work` on the database.
+    """Run `work` on the database; TimeoutError when that does not answer any more.
 
     An embedded database is migrated first; one of the operator's own is left as it is, and refused if it is behind.
     """
@@ -385,12 +386,18 @@ def _with_sessions(work: Callable[[Sessions, Settings], Awaitable[Result]]) -> R
         if embedded:
             await migrate(url)
         engine = make_engine(url, pool_size=1, statement_timeout=settings.statement_timeout)
+        heartbeat, stop = Heartbeat(url), asyncio.Event()
+        beating = asyncio.create_task(heartbeat.run(stop), name="heartbeat")
         try:
-            async with engine.connect() as connection:
-                if not await schema_is_current(connection):
-                    raise Refused("the database's schema is behind this release: run journeys-api migrate first")
-            return await work(make_sessions(engine), settings)
+            # some statements take their time; a database that has fallen silent would be waited for without end
+            with heartbeat.guard():
+                async with engine.connect() as connection:
+                    if not await schema_is_current(connection):
+                        raise Refused("the database's schema is behind this release: run journeys-api migrate first")
+                return await work(make_sessions(engine), settings)
         finally:
+            stop.set()
+            await beating
             await engine.dispose()
 
     given = _settings()
@@ -406,6 +413,8 @@ def main() -> None:
         _give_up(str(error))
     except DBAPIError as error:
         _give_up(redact_text(f"the database refused: {error.orig}"))
+    except TimeoutError:
+        _give_up("the database does not answer")
     except OSError as error:
         _give_up(redact_text(f"cannot reach the database or a file: {error}"))
 
