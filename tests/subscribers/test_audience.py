@@ -181,6 +181,39 @@ async def test_a_page_comes_in_the_order_of_a_field_of_all_lists(api: Client) ->
     assert await paged(api, list_id, OrderField=f"CustomField0{global_id}", OrderType="DESC") == ["A", "b", "c"]
 
 
+@pytest.mark.parametrize("kind", [{"DataType": "number"}, {"ValidationMethod": "Numbers"}])
+@pytest.mark.parametrize("is_global", ["Yes", "No"])
+async def test_a_field_of_numbers_orders_by_their_size(api: Client, kind: dict[str, str], is_global: str) -> None:
+    list_id = await make_list(api)
+    field_id = await make_field(api, list_id, IsGlobal=is_global, **kind)
+    values = {
+        "ten": "10",
+        "nine": "9",
+        "less": "-10.5",
+        "digits": "7" * 100,
+        "few": "few",
+        "nan": "NaN",
+        "endless": "1e400000",
+        "long": "7" * 101,
+        "none": "",
+        "odd": "1-2",
+    }
+    for name, value in values.items():
+        await create(api, list_id, f"{name}{list_id}@example.com", CustomFields={field_id: value})
+    await create(api, list_id, f"absent{list_id}@example.com")
+
+    up = await paged(api, list_id, OrderField=f"CustomField{field_id}")
+    down = await paged(api, list_id, OrderField=f"CustomField{field_id}", OrderType="DESC")
+    searched = await api.ok(
+        "subscribers.search", ListID=list_id, Operator="and", OrderField=f"CustomField{field_id}", RecordsPerRequest=3
+    )
+
+    names = [f"{name}{list_id}" for name in ("less", "nine", "ten", "digits")]
+    assert (up[:4], down[:4]) == (names, names[::-1])
+    assert up[4:] == down[:3:-1]
+    assert [row["EmailAddress"].partition("@")[0] for row in searched["Subscribers"]] == names[:3]
+
+
 async def test_a_field_that_the_list_does_not_have_orders_by_address(api: Client) -> None:
     list_id, other = await make_list(api), await make_list(api)
     elsewhere = await make_field(api, other)

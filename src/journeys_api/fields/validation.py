@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import re2
 from email_validator import EmailNotValidError, validate_email
 
-from journeys_api.fields.kinds import ValidationMethod
+from journeys_api.fields.kinds import FieldType, ValidationMethod
 from journeys_api.models import CustomField
 
 LONGEST_RULE = 1000
@@ -150,6 +150,12 @@ _SQL_FORMATS = {
     "date": ("%Y-%m-%d",),
     "time": ("%H:%M", "%H:%M:%S"),
 }
+
+
+def holds_numbers(field: CustomField) -> bool:
+    """Whether the values are to be numbers (AC 7.3: a numeric single line); not all of them need be."""
+    is_numeric = field.data_type == "number" or field.validation_method == ValidationMethod.NUMBERS
+    return is_numeric and field.field_type == FieldType.SINGLE_LINE
 
 
 def is_valid(field: CustomField, text: str) -> bool:

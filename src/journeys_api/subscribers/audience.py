@@ -151,8 +151,8 @@ async def _page(
     window: Window | None,
 ) -> Page:
     """One statement for the page and one for the total. A page in order of address is read off the unique index; any
-    other order sorts what was found (a field of all lists is looked up for each of them), and the total always counts
-    it: a list of ten million takes some seconds."""
+    other order sorts what was found (a field of all lists is looked up for each of them, a number read), and the total
+    always counts it: a list of ten million takes some seconds."""
     found = queries.owned_subscribers(owner_id).where(Subscriber.list_id == list_id, *conditions)
     total = await session.scalar(found.with_only_columns(func.count(), maintain_column_froms=True))
     if window is None:

@@ -6,10 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Numeric, Text, case, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
+from journeys_api.criteria.values import LONGEST_NUMBER, NUMERAL
 from journeys_api.fields.errors import FieldNotFound
+from journeys_api.fields.validation import holds_numbers
 from journeys_api.models import CustomField, GlobalValues, Subscriber
 from journeys_api.strict_json import fold
 
@@ -47,7 +49,7 @@ class Order:
 
 
 def order_of(order: Order, known: Sequence[CustomField]) -> list[ColumnElement[Any]]:
-    """A total order. Who has no value comes last, going up as going down.
+    """A total order. Who has no value comes last, going up as going down; of a field of numbers, who has no number.
 
     Args:
         known: the fields of the list, global ones included; needed only where the order names one.
@@ -55,7 +57,7 @@ def order_of(order: Order, known: Sequence[CustomField]) -> list[ColumnElement[A
     by = _ORDERS.get(fold(order.wire_field), _ADDRESS)
     if order.field_id is not None:
         with suppress(FieldNotFound):
-            by = _value(order.field_id, known)
+            by = _value(order.field_id, known, as_number=True)
     if order.is_descending:
         return [by.desc().nulls_last() if by is not _ADDRESS else by.desc(), Subscriber.subscriber_id.desc()]
     return [by.asc(), Subscriber.subscriber_id.expression]
@@ -97,18 +99,28 @@ def contains(search: Search, known: Sequence[CustomField]) -> ColumnElement[bool
     return searched.icontains(search.keyword, autoescape=True)
 
 
-def _value(field_id: int, known: Sequence[CustomField]) -> ColumnElement[str]:
+def _value(field_id: int, known: Sequence[CustomField], *, as_number: bool = False) -> ColumnElement[Any]:
     found = next((each for each in known if each.field_id == field_id), None)
     if found is None:
         raise FieldNotFound
     key = literal(str(field_id), Text)
+    shape = _number if as_number and holds_numbers(found) else _as_it_is
     if found.list_id:
-        own: ColumnElement[str] = Subscriber.custom_values[key].astext
-        return own
+        return shape(Subscriber.custom_values[key].astext)
     shared = aliased(GlobalValues)
     return (
-        select(shared.custom_values[key].astext)
+        select(shape(shared.custom_values[key].astext))
         .where(shared.owner_id == Subscriber.owner_id, shared.email_address == func.lower(Subscriber.email_address))
         .correlate(Subscriber)
         .scalar_subquery()
     )
+
+
+def _as_it_is(value: ColumnElement[str]) -> ColumnElement[Any]:
+    return value
+
+
+def _number(value: ColumnElement[str]) -> ColumnElement[Any]:
+    """The number that a text is; NULL for what is none. Some three times the cost of the text."""
+    is_number = (func.length(value) <= LONGEST_NUMBER) & value.bool_op("~")(literal(NUMERAL, Text))
+    return case((is_number, cast(value, Numeric)))

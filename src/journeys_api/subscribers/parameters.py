@@ -184,7 +184,7 @@ def paging_params() -> list[Param]:
             "order_field",
             Reader(scalar_text, {"type": "string"}),
             default="EmailAddress",
-            doc="A column or `CustomField<ID>`; whatever else is EmailAddress.",
+            doc="A column or `CustomField<ID>`, a field of numbers by their size; whatever else is EmailAddress.",
         ),
         Param("OrderType", "order_type", Reader(scalar_text, {"type": "string"}), default="ASC", doc="ASC or DESC."),
     ]
