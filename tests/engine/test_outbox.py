@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.delivery import outbox
-from journeys_api.delivery.outbox import Finished, retry_at
+from journeys_api.delivery.outbox import Claimed, Finished, retry_at
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.sending import Attempt, Pace, Sender
 from journeys_api.journeys.action_types import DAYS
@@ -442,7 +442,7 @@ class Stumbling:
     def __init__(self, journey_id: int) -> None:
         self.journey_id = journey_id
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         if any(row.journey_id == self.journey_id for row in rows):
             raise KeyError(self.journey_id)
         return {row.delivery_id: Outcome(Ending.ACCEPTED) for row in rows}

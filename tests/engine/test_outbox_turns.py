@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import SetClock
 from journeys_api.delivery import outbox, recording
-from journeys_api.delivery.outbox import Finished, retry_at
+from journeys_api.delivery.outbox import Claimed, Finished, retry_at
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.sending import Attempt, Pace, Sender
 from journeys_api.models import DeliveryKind
@@ -129,7 +129,7 @@ class Door:
                 await asyncio.sleep(0)
         self.open.clear()
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         def attempt_of(delivery_id: int) -> Attempt:
             async def attempt() -> Outcome:
                 await self.open.wait()
@@ -238,7 +238,7 @@ class Interrupted(Door):
         self.open.set()
         self.is_away = True
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         if self.is_away:
             self.is_away = False
             raise ConnectionResetError

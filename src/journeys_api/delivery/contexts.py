@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from journeys_api.commands.wire import instant
-from journeys_api.models import CustomField, GlobalValues, Subscriber, SubscriberList, User, UserGroup
+from journeys_api.models import Base, CustomField, GlobalValues, Subscriber, SubscriberList, User, UserGroup
 
 Values = dict[str, Mapping[str, Any]]
 """By namespace, then by name, as `personalization.Context` takes them."""
@@ -141,3 +142,17 @@ async def load_audience(
         fields=fields,
         global_values={(each.owner_id, each.email_address): each.custom_values for each in shared},
     )
+
+
+_Model = TypeVar("_Model", bound=Base)
+
+
+async def by_id(
+    session: AsyncSession, model: type[_Model], column: InstrumentedAttribute[int], ids: Collection[int | None]
+) -> dict[int | None, _Model]:
+    """The rows with these ids, as they are now. What an author wrote in place of an id is nobody's."""
+    wanted = {each for each in ids if isinstance(each, int) and each}
+    if not wanted:
+        return {}
+    statement = select(model).where(column.in_(wanted)).execution_options(populate_existing=True)
+    return {getattr(each, column.key): each for each in await session.scalars(statement)}

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.commands.wire import instant
 from journeys_api.delivery import notices, personalization, webhooks
-from journeys_api.delivery.contexts import Audience, load_audience
+from journeys_api.delivery.contexts import Audience, by_id, load_audience
 from journeys_api.delivery.egress import Egress
+from journeys_api.delivery.outbox import Claimed
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.sending import Attempt
@@ -27,7 +28,7 @@ class Hooks:
         self._egress = egress
         self._vault = vault
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each call, or why it never can be made."""
         told = {
             row.delivery_id: self._attempt(notices.hook_of(row), row)
@@ -38,19 +39,15 @@ class Hooks:
         return {**told, **(await self._prepare_of_journeys(session, of_journeys) if of_journeys else {})}
 
     async def _prepare_of_journeys(
-        self, session: AsyncSession, rows: Sequence[Row[Any]]
+        self, session: AsyncSession, rows: Sequence[Claimed]
     ) -> Mapping[int, Attempt | Outcome]:
         deleted = await _deleted(session, rows)
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows}, deleted=deleted)
-        actions = await session.scalars(
-            select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
-        )
-        by_action = {action.action_id: action for action in actions}
-        found = await session.scalars(select(Journey).where(Journey.journey_id.in_({row.journey_id for row in rows})))
-        journeys = {journey.journey_id: journey for journey in found}
+        actions = await by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id for row in rows})
+        journeys = await by_id(session, Journey, Journey.journey_id, {row.journey_id for row in rows})
         prepared: dict[int, Attempt | Outcome] = {}
         for row in rows:
-            action, journey = by_action.get(row.action_id), journeys.get(row.journey_id)
+            action, journey = actions.get(row.action_id), journeys.get(row.journey_id)
             subscriber = audience.subscribers.get((row.owner_id, row.subscriber_id))
             if action is None or journey is None or action.action != "Webhook":
                 prepared[row.delivery_id] = Outcome(Ending.REFUSED, "the webhook is gone")
@@ -66,9 +63,9 @@ class Hooks:
                 prepared[row.delivery_id] = Outcome(Ending.DEFERRED, UNREADABLE)
         return prepared
 
-    def _attempt(self, hook: webhooks.Hook, row: Row[Any]) -> Attempt:
+    def _attempt(self, hook: webhooks.Hook, row: Claimed) -> Attempt:
         async def attempt() -> Outcome:
-            return await webhooks.send(self._egress, hook, now=row.claimed_at)
+            return await webhooks.send(self._egress, hook, now=row.dated)
 
         return attempt
 
@@ -79,7 +76,7 @@ _DELETED = text(
 )
 
 
-async def _deleted(session: AsyncSession, rows: Sequence[Row[Any]]) -> Sequence[Subscriber]:
+async def _deleted(session: AsyncSession, rows: Sequence[Claimed]) -> Sequence[Subscriber]:
     """Those whom a journey deleted after it had owed the call, as the outbox keeps them."""
     deliveries = [row.delivery_id for row in rows if row.is_of_deleted]
     if not deliveries:
@@ -89,7 +86,7 @@ async def _deleted(session: AsyncSession, rows: Sequence[Row[Any]]) -> Sequence[
 
 
 def _hook(
-    row: Row[Any],
+    row: Claimed,
     journey: Journey,
     parameters: WebhookParameters,
     subscriber: Subscriber,
@@ -97,7 +94,7 @@ def _hook(
     vault: Vault,
 ) -> webhooks.Hook:
     context = Context(
-        now=row.claimed_at,
+        now=row.dated,
         time_zone=audience.users[row.owner_id][0].time_zone,
         seed=row.delivery_id,
         values={

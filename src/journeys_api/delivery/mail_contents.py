@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from journeys_api.delivery import personalization
 from journeys_api.delivery.contexts import Audience, Values
 from journeys_api.delivery.envelopes import InvalidMail
+from journeys_api.delivery.outbox import Message
 from journeys_api.delivery.personalization import Context, Template
 from journeys_api.delivery.remote_content import Bodies
 from journeys_api.emails.content import bodies_of
@@ -34,22 +32,18 @@ class Contents:
         self._links = links
         self._templates: dict[str, Template] = {}
 
-    def context(self, row: Any, subscriber: Subscriber, audience: Audience) -> Context:
-        """What the texts of a delivery may know.
-
-        Args:
-            row: the delivery, with `claimed_at`: the instant that its mail is of.
-        """
+    def context(self, row: Message, subscriber: Subscriber, audience: Audience) -> Context:
+        """What the texts of a delivery may know."""
         user = audience.users[row.owner_id][0]
         return Context(
-            now=row.claimed_at,
+            now=row.dated,
             time_zone=user.time_zone,
             # a mail that is sent on says what the recipient has read
             seed=row.payload.get("Forwarded", row.delivery_id),
             values={**audience.values(subscriber), **self._of_delivery(row)},
         )
 
-    def _of_delivery(self, row: Any) -> Values:
+    def _of_delivery(self, row: Message) -> Values:
         """The namespaces that only this message has."""
         return {
             "Journey": {"JourneyID": row.journey_id, "ActionID": row.action_id},
@@ -59,7 +53,7 @@ class Contents:
             "Link": self._links_of(row),
         }
 
-    def _links_of(self, row: Any) -> dict[str, Any]:
+    def _links_of(self, row: Message) -> dict[str, Any]:
         links = self._links
         if row.kind == DeliveryKind.FORWARD.value:
             # a friend must not unsubscribe whoever sent the mail on
@@ -106,12 +100,3 @@ class Contents:
                 self._templates.clear()
             known = self._templates[text] = personalization.compile(text)
         return known
-
-
-async def by_id(session: AsyncSession, model: Any, column: Any, ids: set[Any]) -> dict[int, Any]:
-    """The rows with these ids, as they are now; ids that are none are left out."""
-    wanted = [each for each in ids if isinstance(each, int) and each]
-    if not wanted:
-        return {}
-    statement = select(model).where(column.in_(wanted)).execution_options(populate_existing=True)
-    return {getattr(each, column.key): each for each in await session.scalars(statement)}

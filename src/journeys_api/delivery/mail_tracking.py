@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from journeys_api.delivery.outbox import Message
 from journeys_api.delivery.tracked_links import target_of, tracked_address, with_tracked_links, with_tracked_text
 from journeys_api.links.targets import with_parameters
 from journeys_api.links.urls import Links
@@ -25,7 +26,7 @@ class MailTracking:
     """How one message is tracked."""
 
     links: Links
-    row: Any
+    row: Message
     """The delivery."""
     tracks_links: bool
     tracks_opens: bool
@@ -86,7 +87,7 @@ class MailTracking:
 
 
 def tracking_of(
-    links: Links, row: Any, email: Email | None, domain: SenderDomain | None, *, with_picture: bool = True
+    links: Links, row: Message, email: Email | None, domain: SenderDomain | None, *, with_picture: bool = True
 ) -> MailTracking:
     """How a delivery's mail is tracked: as its email and the sender domain chosen for it both want.
 

@@ -2,15 +2,15 @@
 
 import html
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.delivery.contexts import load_audience
+from journeys_api.delivery.contexts import by_id, load_audience
 from journeys_api.delivery.envelopes import InvalidMail
-from journeys_api.delivery.mail_contents import Contents, by_id
+from journeys_api.delivery.mail_contents import Contents
 from journeys_api.delivery.mail_tracking import MailTracking, tracking_of
+from journeys_api.delivery.outbox import Message
 from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
 from journeys_api.journeys.action_types import SendEmailParameters
@@ -85,7 +85,7 @@ class MailViews:
         return MailView(bodies, context, subject, tracking, self._remote)
 
 
-async def find_mail(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Row[Any] | None:
+async def find_mail(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Message | None:
     """A mail of a journey as senders know it, dated when it was sent; None when there is none."""
     statement = select(
         Delivery.delivery_id,
@@ -98,15 +98,16 @@ async def find_mail(session: AsyncSession, *, owner_id: int, delivery_id: int) -
         Delivery.subscriber_id,
         Delivery.email_id,
         Delivery.payload,
-        func.coalesce(Delivery.ended_at, Delivery.created_at).label("claimed_at"),
+        func.coalesce(Delivery.ended_at, Delivery.created_at),
     ).where(Delivery.delivery_id == delivery_id, Delivery.owner_id == owner_id, Delivery.kind == DeliveryKind.MAIL)
-    return (await session.execute(statement)).one_or_none()
+    found = (await session.execute(statement)).one_or_none()
+    return None if found is None else Message(*found)
 
 
-async def _domain_of(session: AsyncSession, row: Row[Any]) -> SenderDomain | None:
+async def _domain_of(session: AsyncSession, row: Message) -> SenderDomain | None:
     actions = await by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id})
     if not actions:
         return None
     domain_id = SendEmailParameters.model_validate(actions[row.action_id].parameters).sender_domain_id
-    domain = (await by_id(session, SenderDomain, SenderDomain.domain_id, {domain_id})).get(domain_id or 0)
+    domain = (await by_id(session, SenderDomain, SenderDomain.domain_id, {domain_id})).get(domain_id)
     return domain if domain is not None and domain.owner_id == row.owner_id else None

@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.bounces.message_ids import name_of, return_path
-from journeys_api.delivery.contexts import Audience, load_audience
+from journeys_api.delivery.contexts import Audience, by_id, load_audience
 from journeys_api.delivery.envelopes import Envelope, InvalidMail, Mailer
 from journeys_api.delivery.forwarded_mails import as_forwarded
-from journeys_api.delivery.mail_contents import Contents, by_id
+from journeys_api.delivery.mail_contents import Contents
 from journeys_api.delivery.mail_tracking import MailTracking, tracking_of
 from journeys_api.delivery.messages import Mail, envelope_for
+from journeys_api.delivery.outbox import Claimed
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode, RenderingTooLarge
 from journeys_api.delivery.remote_content import Bodies, ContentUnavailable, RemoteContents
@@ -61,7 +60,7 @@ class Mails:
         self._contents = Contents(links)
         self._stencils = Stencils()
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each mail, or why it never can be made."""
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
         emails = await by_id(session, Email, Email.email_id, {row.email_id for row in rows})
@@ -91,7 +90,7 @@ class Mails:
 
     def _attempt(
         self,
-        row: Row[Any],
+        row: Claimed,
         subscriber: Subscriber,
         audience: Audience,
         email: Email | None,
@@ -140,7 +139,7 @@ class Mails:
 
     def _compose(
         self,
-        row: Row[Any],
+        row: Claimed,
         email: Email | None,
         sender: _Sender,
         bodies: Bodies,
@@ -165,7 +164,7 @@ class Mails:
             to_name="",
             to_email=row.email_address,
             subject=filled(email.subject if email is not None else CONFIRMATION_SUBJECT),
-            date=row.claimed_at,
+            date=row.dated,
             html=tracking.html(bodies.html.render(context, mode=Mode.HTML)) if part is None else None,
             html_part=part,
             text=tracking.text(bodies.text.render(context, mode=Mode.TEXT)),
@@ -178,13 +177,13 @@ class Mails:
             extra_headers={"X-MessageID": message_id.partition("@")[0]},
         )
 
-    def _message_id(self, row: Row[Any], from_email: str) -> str:
+    def _message_id(self, row: Claimed, from_email: str) -> str:
         """The same at every attempt, and not to be guessed: bounces are matched by it."""
         domain = from_email.rpartition("@")[2].strip()
         host = domain if domain.isascii() and "." in domain else urlsplit(self._links.public_url).hostname
         return f"{name_of(self._message_id_key, row.delivery_id)}@{host or 'localhost'}"
 
-    def _return_path(self, row: Row[Any], mail: Mail) -> str:
+    def _return_path(self, row: Claimed, mail: Mail) -> str:
         """Where the mail comes back to that cannot be delivered."""
         if self._bounce_address is None:
             return mail.from_email
@@ -192,7 +191,7 @@ class Mails:
 
 
 def _checked_domain(
-    row: Row[Any], chosen: SendEmailParameters | None, domains: Mapping[int, SenderDomain]
+    row: Claimed, chosen: SendEmailParameters | None, domains: Mapping[int | None, SenderDomain]
 ) -> SenderDomain | None:
     """The chosen sender domain, which must be the account's and enabled (rulings 6)."""
     if chosen is None or not chosen.sender_domain_id:

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import trigger_events
+from journeys_api.delivery.outbox import Claimed
 from journeys_api.delivery.web_urls import parse_url
 from journeys_api.delivery.webhooks import Hook
 from journeys_api.models import Delivery, DeliveryKind, DeliveryState
@@ -49,7 +49,7 @@ async def owe_notice(
     await trigger_events.wake(session)
 
 
-def hook_of(row: Row[Any]) -> Hook:
+def hook_of(row: Claimed) -> Hook:
     """The call that a notice's outbox row owes."""
     notice = row.payload["Notice"]
     return Hook(url=notice["URL"], body=orjson.dumps(notice["Body"]), delivery_id=str(row.delivery_id))

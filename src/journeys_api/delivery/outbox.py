@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.delivery.outcomes import Ending, Outcome
@@ -102,12 +102,44 @@ UPDATE deliveries d SET
     lease_token = CASE WHEN why_not IS NULL THEN CAST(:token AS uuid) END,
     lease_expires_at = CASE WHEN why_not IS NULL THEN CAST(:now AS timestamptz) + CAST(:lease AS interval) END
 FROM judged WHERE d.delivery_id = judged.delivery_id
-RETURNING d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.visit, d.journey_id, d.list_id,
-          d.subscriber_id, d.email_id, d.payload, d.destination, d.attempts, d.unknowns, d.created_at, d.state,
-          d.first_attempt_at,
-          d.domain, d.deleted_subscriber IS NOT NULL AS is_of_deleted, email_address,
-          CAST(:now AS timestamptz) AS claimed_at
+RETURNING d.state, d.delivery_id, d.owner_id, d.kind, d.enrollment_id, d.action_id, d.journey_id, d.list_id,
+          d.subscriber_id, d.email_id, d.payload, CAST(:now AS timestamptz) AS dated, d.destination, d.attempts,
+          d.created_at, d.first_attempt_at, d.domain, d.deleted_subscriber IS NOT NULL, coalesce(email_address, '')
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a delivery is about: enough to write its message."""
+
+    delivery_id: int
+    owner_id: int
+    kind: str
+    enrollment_id: int | None
+    action_id: int | None
+    journey_id: int | None
+    list_id: int
+    subscriber_id: int
+    email_id: int | None
+    payload: dict[str, Any]
+    dated: datetime
+    """The instant that its texts are of: this attempt's, or when it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(Message):
+    """A delivery that is this worker's until its lease ends."""
+
+    destination: str
+    attempts: int
+    """This one is counted."""
+    created_at: datetime
+    first_attempt_at: datetime
+    domain: str | None
+    is_of_deleted: bool
+    """Its subscriber was deleted by a journey since, and lies beside it."""
+    email_address: str
+    """Whom it goes to; empty for notices, which are about nobody."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +147,7 @@ class Claims:
     """Deliveries that are this worker's until the lease ends."""
 
     token: UUID
-    rows: Sequence[Row[Any]]
-    """Columns as `_CLAIM` returns them."""
+    rows: Sequence[Claimed]
     looked_at: int
     """How many were looked at, those withdrawn and held among them; 0: nothing is due."""
     served: int
@@ -158,7 +189,8 @@ async def claim(
     ).all()
     # with less room than accounts, the last of them had no turn yet
     served = owners[max((owners.index(owner_id) for owner_id in {row.owner_id for row in rows}), default=-1)]
-    return Claims(token, [row for row in rows if row.state == "sending"], len(rows), served)
+    ours = [Claimed(*columns) for state, *columns in rows if state == "sending"]
+    return Claims(token, ours, len(rows), served)
 
 
 async def _accounts_in_turn(
@@ -180,7 +212,7 @@ class Finished:
 
     token: UUID
     """Of the lease under which it was made."""
-    row: Row[Any]
+    row: Claimed
     outcome: Outcome
 
 

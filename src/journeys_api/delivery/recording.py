@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.bounces.service import Return, ReturnKind, record_returns
 from journeys_api.clock import WorkClock
 from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
-from journeys_api.delivery.outbox import Finished
+from journeys_api.delivery.outbox import Claimed, Finished
 from journeys_api.delivery.outcomes import Ending
 from journeys_api.failures import is_passing, may_be_of_one_row, reason_of, tried_again
 from journeys_api.models import DeliveryKind
@@ -147,7 +147,7 @@ FROM sent GROUP BY owner_id, journey_id, action_id, domain
 )
 
 
-async def _count_sent(session: AsyncSession, rows: Sequence[Row[Any]], *, now: datetime) -> None:
+async def _count_sent(session: AsyncSession, rows: Sequence[Claimed], *, now: datetime) -> None:
     """Count accepted mails of journeys, and write down who was sent them."""
     mails = [row for row in rows if row.kind == DeliveryKind.MAIL.value and row.journey_id is not None]
     if mails:

@@ -6,17 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.clock import DatabaseClock, WorkClock
 from journeys_api.db import Sessions
 from journeys_api.delivery import outbox
-from journeys_api.delivery.outbox import Finished
+from journeys_api.delivery.outbox import Claimed, Finished
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.recording import Recorder
 from journeys_api.failures import is_passing
@@ -24,6 +23,7 @@ from journeys_api.models import DeliveryKind
 
 log = structlog.get_logger()
 
+_T = TypeVar("_T")
 Attempt = Callable[[], Awaitable[Outcome]]
 """One try at one delivery; every way it can end is an `Outcome`."""
 
@@ -31,7 +31,7 @@ Attempt = Callable[[], Awaitable[Outcome]]
 class Preparer(Protocol):
     """Makes the attempts of a kind of delivery."""
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         """For each delivery id what to try, or how it ends without a try; loads what it needs in a few statements."""
 
 
@@ -178,7 +178,7 @@ class Sender:
         self._under_way.discard(task)
         self._tell_what_is_free()
 
-    async def _prepare(self, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def _prepare(self, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         """As the preparer does; what breaks it is found by taking the rows one by one, and the others are sent."""
         try:
             async with self._sessions() as session:
@@ -194,7 +194,7 @@ class Sender:
             prepared.update(await self._prepare([row]))
         return prepared
 
-    async def _deliver(self, token: UUID, row: Row[Any], attempt: Attempt | Outcome) -> None:
+    async def _deliver(self, token: UUID, row: Claimed, attempt: Attempt | Outcome) -> None:
         try:
             if isinstance(attempt, Outcome):
                 outcome = attempt
@@ -206,18 +206,16 @@ class Sender:
             self._give_back(row)
         self._recorder.add(Finished(token, row, outcome))
 
-    def _give_back(self, row: Row[Any]) -> None:
+    def _give_back(self, row: Claimed) -> None:
         most = self._pace.of_an_account
         if self._destinations[row.destination] >= self._pace.of_a_destination or (
             most and self._accounts[row.owner_id] >= most
         ):
             self.freed.set()
-        for under_way, place in ((self._destinations, row.destination), (self._accounts, row.owner_id)):
-            under_way[place] -= 1
-            if not under_way[place]:
-                del under_way[place]  # hosts and accounts are many
+        _take_one(self._destinations, row.destination)
+        _take_one(self._accounts, row.owner_id)
 
-    async def _try(self, row: Row[Any], attempt: Attempt) -> Outcome:
+    async def _try(self, row: Claimed, attempt: Attempt) -> Outcome:
         self._trying += 1
         try:
             return await attempt()
@@ -248,6 +246,12 @@ class Sender:
             looked_at = await self.turn()
             if not looked_at:
                 return
+
+
+def _take_one(under_way: Counter[_T], place: _T) -> None:
+    under_way[place] -= 1
+    if not under_way[place]:
+        del under_way[place]  # hosts and accounts are many
 
 
 async def _waited_for(event: asyncio.Event, seconds: float) -> None:

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.delivery import personalization
-from journeys_api.delivery.contexts import Audience, load_audience
+from journeys_api.delivery.contexts import Audience, by_id, load_audience
 from journeys_api.delivery.egress import Egress
 from journeys_api.delivery.hooks import UNREADABLE
+from journeys_api.delivery.outbox import Claimed
 from journeys_api.delivery.outcomes import Ending, Outcome
 from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.sending import Attempt
@@ -44,22 +43,18 @@ class ShortMessages:
         self._links = links
         self._log_path = log_path
 
-    async def prepare(self, session: AsyncSession, rows: Sequence[Row[Any]]) -> Mapping[int, Attempt | Outcome]:
+    async def prepare(self, session: AsyncSession, rows: Sequence[Claimed]) -> Mapping[int, Attempt | Outcome]:
         """An attempt for each message, or why it cannot be made now or ever."""
         audience = await load_audience(session, {(row.owner_id, row.subscriber_id) for row in rows})
-        found = await session.scalars(
-            select(JourneyAction).where(JourneyAction.action_id.in_({row.action_id for row in rows}))
-        )
+        found = await by_id(session, JourneyAction, JourneyAction.action_id, {row.action_id for row in rows})
         actions = {
-            action.action_id: SendSMSParameters.model_validate(action.parameters)
-            for action in found
+            action_id: SendSMSParameters.model_validate(action.parameters)
+            for action_id, action in found.items()
             if action.action == "SendSMS"
         }
-        wanted = {each.gateway_id for each in actions.values() if each.gateway_id}
-        gateways = {
-            each.gateway_id: each
-            for each in await session.scalars(select(SmsGateway).where(SmsGateway.gateway_id.in_(wanted)))
-        }
+        gateways = await by_id(
+            session, SmsGateway, SmsGateway.gateway_id, {each.gateway_id for each in actions.values()}
+        )
         prepared: dict[int, Attempt | Outcome] = {}
         for row in rows:
             try:
@@ -68,10 +63,10 @@ class ShortMessages:
                 if parameters is None or subscriber is None:
                     raise _Refused("the message is gone")
                 # a try that failed, or a journey that was disabled, may have taken it out of its window
-                if (opens := window_opens(parameters, row.claimed_at)) > row.claimed_at:
+                if (opens := window_opens(parameters, row.dated)) > row.dated:
                     prepared[row.delivery_id] = Outcome(Ending.POSTPONED, OUTSIDE, until=opens)
                     continue
-                gateway = _usable(gateways.get(parameters.gateway_id or 0), row.owner_id)
+                gateway = _usable(gateways.get(parameters.gateway_id), row.owner_id)
                 message = _message(row, parameters, subscriber, audience, gateway, self._links)
                 credentials = self._vault.open_values(gateway.credentials)
                 sender = gateway_for(gateway.kind, credentials, self._egress, self._log_path)
@@ -91,7 +86,7 @@ def _attempt(gateway: Gateway, message: Sms, *, is_last: bool) -> Attempt:
     return attempt
 
 
-def _is_last(row: Row[Any], parameters: SendSMSParameters) -> bool:
+def _is_last(row: Claimed, parameters: SendSMSParameters) -> bool:
     """Whether the action allows no further try after this one; that of all gateways ends in any case."""
     most = parameters.max_retry_attempts
     return isinstance(most, int) and bool(row.attempts > most)
@@ -127,7 +122,7 @@ def _usable(gateway: SmsGateway | None, owner_id: int) -> SmsGateway:
 
 
 def _message(
-    row: Row[Any],
+    row: Claimed,
     parameters: SendSMSParameters,
     subscriber: Subscriber,
     audience: Audience,
@@ -138,7 +133,7 @@ def _message(
     if number is None:
         raise _Refused("no telephone number")
     context = Context(
-        now=row.claimed_at,
+        now=row.dated,
         time_zone=audience.users[row.owner_id][0].time_zone,
         seed=row.delivery_id,
         values={**audience.values(subscriber), "Event": row.payload.get("Event", {})},
@@ -169,7 +164,7 @@ def telephone_number(subscriber: Subscriber, audience: Audience) -> str | None:
     return normalise(value) if value else None
 
 
-def _link(row: Row[Any], parameters: SendSMSParameters, links: Links) -> str:
+def _link(row: Claimed, parameters: SendSMSParameters, links: Links) -> str:
     """The short link of the message; empty when the action switches links off or has no address to lead to."""
     if parameters.include_link is not True or target_of(parameters) is None:
         return ""

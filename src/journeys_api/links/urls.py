@@ -3,9 +3,25 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
 from journeys_api.links.tokens import Kind, clicks_signer, sign, url_of
+
+
+class Linked(Protocol):
+    """A delivery whose message carries links."""
+
+    @property
+    def owner_id(self) -> int: ...
+
+    @property
+    def list_id(self) -> int: ...
+
+    @property
+    def subscriber_id(self) -> int: ...
+
+    @property
+    def delivery_id(self) -> int: ...
 
 
 class Links:
@@ -18,31 +34,31 @@ class Links:
         # a mail says some of them in its head and in its text
         self._url = lru_cache(maxsize=16)(self._signed)
 
-    def unsubscribe(self, delivery: Any) -> str:
+    def unsubscribe(self, delivery: Linked) -> str:
         """Leads to a page that takes the delivery's subscriber off its list; one-click POSTs go there too."""
         return self._of_person(Kind.UNSUBSCRIBE, delivery)
 
-    def confirm(self, delivery: Any) -> str:
+    def confirm(self, delivery: Linked) -> str:
         """Leads to a page that confirms the subscription that the delivery asks about."""
         return self._url(Kind.CONFIRM, delivery.owner_id, delivery.list_id, delivery.subscriber_id)
 
-    def reject(self, delivery: Any) -> str:
+    def reject(self, delivery: Linked) -> str:
         """Leads to a page that rejects it."""
         return self._url(Kind.REJECT, delivery.owner_id, delivery.list_id, delivery.subscriber_id)
 
-    def short(self, delivery: Any, *, expires_at: datetime) -> str:
+    def short(self, delivery: Linked, *, expires_at: datetime) -> str:
         """Leads on to the link of the delivery's short message, until then."""
         return self._url(Kind.SHORT, delivery.owner_id, delivery.delivery_id, int(expires_at.timestamp()))
 
-    def opened(self, delivery: Any) -> str:
+    def opened(self, delivery: Linked) -> str:
         """The picture that tells that the delivery was opened."""
         return self._url(Kind.OPEN, delivery.owner_id, delivery.delivery_id)
 
-    def clicked(self, delivery: Any, target: str) -> str | None:
+    def clicked(self, delivery: Linked, target: str) -> str | None:
         """Leads on to the target and tells that it was followed; None: the target is too long for a link of ours."""
         return self.clicks(delivery)(target)
 
-    def clicks(self, delivery: Any) -> Callable[[str], str | None]:
+    def clicks(self, delivery: Linked) -> Callable[[str], str | None]:
         """`clicked` for the many targets of one message."""
         sign, beginning = (
             clicks_signer(self._key, delivery.owner_id, delivery.delivery_id),
@@ -55,23 +71,23 @@ class Links:
 
         return clicked
 
-    def browser(self, delivery: Any) -> str:
+    def browser(self, delivery: Linked) -> str:
         """Leads to the delivery's mail as a page."""
         return self._url(Kind.BROWSER, delivery.owner_id, delivery.delivery_id)
 
-    def forward(self, delivery: Any) -> str:
+    def forward(self, delivery: Linked) -> str:
         """Leads to a page that sends the delivery's mail to a friend."""
         return self._url(Kind.FORWARD, delivery.owner_id, delivery.delivery_id)
 
-    def report_abuse(self, delivery: Any) -> str:
+    def report_abuse(self, delivery: Linked) -> str:
         """Leads to a page that says that the delivery's mail was not wanted."""
         return self._of_person(Kind.REPORT_ABUSE, delivery)
 
-    def suppress(self, delivery: Any) -> str:
+    def suppress(self, delivery: Linked) -> str:
         """Leads to a page that keeps the delivery's subscriber from being written to at all."""
         return self._of_person(Kind.SUPPRESS, delivery)
 
-    def _of_person(self, kind: Kind, delivery: Any) -> str:
+    def _of_person(self, kind: Kind, delivery: Linked) -> str:
         return self._url(kind, delivery.owner_id, delivery.list_id, delivery.subscriber_id, delivery.delivery_id)
 
     def _signed(self, kind: Kind, *numbers: int) -> str:

@@ -3,15 +3,15 @@ to strangers.
 """
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api import trigger_events
 from journeys_api.activities.service import Fact, has_happened, record_facts
 from journeys_api.delivery.envelopes import InvalidMail, ascii_address
 from journeys_api.delivery.mail_views import find_mail
+from journeys_api.delivery.outbox import Message
 from journeys_api.models import ActivityKind, Delivery, DeliveryKind, DeliveryState, MessageActivity
 from journeys_api.subscribers.service import find_subscriber
 
@@ -27,7 +27,7 @@ class MailGone(Exception):
     """The mail or its recipient is not there any more."""
 
 
-async def mail_to_forward(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Row[Any]:
+async def mail_to_forward(session: AsyncSession, *, owner_id: int, delivery_id: int) -> Message:
     """A mail that can be sent on, as `find_mail` answers it.
 
     Raises:
