@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from journeys_api.criteria.tree import Scope
-from journeys_api.criteria.values import DATE, LONGEST_TEXT, NUMBER, When
+from journeys_api.criteria.values import DATE, LONGEST_NUMBER, LONGEST_TEXT, NUMBER, When
 
 DAY = timedelta(days=1)
 
@@ -132,7 +132,7 @@ class OrderedText(Comparison):
         )
         if self.number is not None:
             return case(
-                (_is_number(subject), self.order.between(cast(subject, Numeric), literal(self.number, Numeric))),
+                (is_number(subject), self.order.between(cast(subject, Numeric), literal(self.number, Numeric))),
                 else_=by_letters,
             )
         if self.dates is not None:
@@ -151,7 +151,7 @@ class NumberInText(Comparison):
     def holds(self, subject: ColumnElement[Any], scope: Scope) -> ColumnElement[bool]:
         """As `Comparison.holds`."""
         bounds = literal(self.least, Numeric), literal(self.most, Numeric)
-        return case((_is_number(subject), between(cast(subject, Numeric), *bounds)), else_=false())
+        return case((is_number(subject), between(cast(subject, Numeric), *bounds)), else_=false())
 
 
 @dataclass(frozen=True)
@@ -274,8 +274,9 @@ def ordered_dates(order: Order, day: When) -> Dates:
     }[order]
 
 
-def _is_number(subject: ColumnElement[Any]) -> ColumnElement[bool]:
-    return subject.bool_op("~")(literal(NUMBER, Text))
+def is_number(subject: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a text is a number that PostgreSQL can make of it."""
+    return (func.length(subject) <= LONGEST_NUMBER) & subject.bool_op("~")(literal(NUMBER, Text))
 
 
 def _is_date(subject: ColumnElement[Any]) -> ColumnElement[bool]:

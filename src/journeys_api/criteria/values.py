@@ -17,11 +17,8 @@ MOST_DAYS = 36_500
 LONGEST_NUMBER = 100
 """Characters of a text that still counts as a number: PostgreSQL's numeric holds far more, and nobody means it."""
 
-_NUMBER = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
-NUMBER = rf"^(?=.{{1,{LONGEST_NUMBER}}}$){_NUMBER}$"
-"""A number in a text, for PostgreSQL: as `number` reads it. One pattern, so that the text is looked at once."""
-NUMERAL = rf"^{_NUMBER}$"
-"""As `NUMBER`, of any length: a quarter of its cost, for whoever looks at the length as well."""
+NUMBER = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"
+"""A number in a text, of any length: to look ahead for its end makes it four times as dear."""
 DATE = (
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"( ([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?)?$"
@@ -100,7 +97,7 @@ def filled(value: object) -> str:
 
 def number(given: str) -> Decimal | None:
     """The number that a text is; None: it is none."""
-    return Decimal(given) if len(given) <= LONGEST_NUMBER and re.fullmatch(_NUMBER, given) else None
+    return Decimal(given) if len(given) <= LONGEST_NUMBER and re.fullmatch(NUMBER, given) else None
 
 
 def when(given: str) -> When | None:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Numeric, Text, case, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
-from journeys_api.criteria.values import LONGEST_NUMBER, NUMERAL
+from journeys_api.criteria.comparisons import is_number
 from journeys_api.fields.errors import FieldNotFound
 from journeys_api.fields.validation import holds_numbers
 from journeys_api.models import CustomField, GlobalValues, Subscriber
@@ -122,5 +122,4 @@ def _as_it_is(value: ColumnElement[str]) -> ColumnElement[Any]:
 
 def _number(value: ColumnElement[str]) -> ColumnElement[Any]:
     """The number that a text is; NULL for what is none. Some three times the cost of the text."""
-    is_number = (func.length(value) <= LONGEST_NUMBER) & value.bool_op("~")(literal(NUMERAL, Text))
-    return case((is_number, cast(value, Numeric)))
+    return case((is_number(value), cast(value, Numeric)))
