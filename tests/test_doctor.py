@@ -14,8 +14,8 @@ from rich.console import Console
 from sqlalchemy import text
 
 from journeys_api.db import Sessions, make_engine, make_sessions
-from journeys_api.doctor import Finding, examine
 from journeys_api.doctor_table import print_table
+from journeys_api.operators.doctor import Finding, examine
 from tests.tracking.lines import Line
 
 # one account with an enabled journey (1), a disabled one (2) and a deleted one (3)

@@ -34,7 +34,7 @@ from journeys_api.http.tracking.inbound import Inbound
 from journeys_api.lanes import PoolLane
 from journeys_api.logging import gather_lines
 from journeys_api.migrate import schema_is_current
-from journeys_api.queue_depth import QueueDepth, queue_depth
+from journeys_api.operators.queue_depth import QueueDepth, queue_depth
 from journeys_api.settings import Settings
 from journeys_api.work import Worker
 

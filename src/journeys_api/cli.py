@@ -92,8 +92,8 @@ def doctor(
 ) -> None:
     """Say what is stuck and why; ends with 1 when something is."""
     # Imported here because a table to print is what no other command needs.
-    from journeys_api import doctor as looks
     from journeys_api.doctor_table import print_table
+    from journeys_api.operators import doctor as looks
 
     async def examine(session: AsyncSession, settings: Settings) -> list[looks.Finding]:
         return await looks.examine(session, patience=timedelta(minutes=minutes))

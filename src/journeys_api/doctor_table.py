@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from journeys_api.doctor import MOST_COUNTED, Finding
+from journeys_api.operators.doctor import MOST_COUNTED, Finding
 
 
 def print_table(found: Sequence[Finding], console: Console | None = None) -> None:

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from journeys_api.clock import SetClock
 from journeys_api.db import Sessions, make_engine, make_sessions
-from journeys_api.doctor import examine
 from journeys_api.models import ActivityKind
+from journeys_api.operators.doctor import examine
 from journeys_api.tracking.hits import Hit, insert_hits
 from journeys_api.tracking.isolation import Judge
 from journeys_api.tracking.judging import record_hits, ripe_hits

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from journeys_api.queue_depth import QueueDepth
+from journeys_api.operators.queue_depth import QueueDepth
 from journeys_api.tracking.hit_writer import HitWriter
 from journeys_api.work import Progress
 

@@ -1,1 +1,1 @@
-"""What those who run the server see of the queue: counts, entries, places."""
+"""What those who run the server see: counts, entries and places of the queue, how much waits, what is stuck and why."""
