@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from journeys_api import leaving
 from journeys_api.engine.deletions import CHUNK
+from journeys_api.journeys import leaving
 from journeys_api.models import SHARDS
 from journeys_api.settings import Settings
 from journeys_api.stats.verifying import differences

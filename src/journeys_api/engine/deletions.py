@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api import leaving
+from journeys_api.journeys import leaving
 
 CHUNK = 5000
 

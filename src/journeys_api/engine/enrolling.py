@@ -24,7 +24,7 @@ from journeys_api.engine.isolation import Claimed
 from journeys_api.engine.matching import PULLED, Matcher
 from journeys_api.engine.subjects import these
 from journeys_api.failures import is_passing, reason_of
-from journeys_api.leaving import DELETED, Exit, exit_journeys
+from journeys_api.journeys.leaving import DELETED, Exit, exit_journeys
 from journeys_api.models import Journey, JourneyStatus, Subscriber, User
 from journeys_api.segments.service import criteria_of_segments
 from journeys_api.trigger_events import EXIT, MAX_DEPTH, START

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.engine import admissions
 from journeys_api.engine.enrolling import Candidate, admit, cause_of
 from journeys_api.journeys.errors import JourneyNotFound
-from journeys_api.leaving import Exit, exit_journeys
+from journeys_api.journeys.leaving import Exit, exit_journeys
 from journeys_api.lists import service as lists
 from journeys_api.models import Enrollment, EnrollmentState, Journey, JourneyStatus
 from journeys_api.subscribers import service as subscribers

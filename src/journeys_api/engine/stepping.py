@@ -23,7 +23,7 @@ from journeys_api.engine.people import Cohort, Crowd, Move, Moves, Way, skipped
 from journeys_api.engine.registry import READING_OUTBOX, RUNS, WITHOUT_SQL, Standing, StepFailed
 from journeys_api.failures import is_passing, reason_of
 from journeys_api.journeys import insiders
-from journeys_api.leaving import DELETED
+from journeys_api.journeys.leaving import DELETED
 from journeys_api.models import Journey, JourneyStatus, User
 from journeys_api.trigger_events import Happened, record
 

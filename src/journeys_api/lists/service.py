@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from journeys_api.leaving import before_deletion
+from journeys_api.journeys.leaving import before_deletion
 from journeys_api.lists import queries
 from journeys_api.lists.errors import (
     ConfirmationEmailNotFound,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.criteria import Criteria, CriteriaInvalid, CriteriaNotEvaluable
 from journeys_api.fields import service as fields
-from journeys_api.leaving import before_deletion
+from journeys_api.journeys.leaving import before_deletion
 from journeys_api.lists import service as lists
 from journeys_api.models import BounceType, CustomField, Segment, Subscriber, SubscriptionStatus
 from journeys_api.segments import service as segments

@@ -12,7 +12,7 @@ from journeys_api.delivery.outbox import keep_for_webhooks
 from journeys_api.engine.people import Moves, Person, exited
 from journeys_api.engine.registry import Standing, StepFailed, action
 from journeys_api.journeys.action_types import ExitJourneyParameters, NoParameters, TargetJourneyParameters
-from journeys_api.leaving import DELETED
+from journeys_api.journeys.leaving import DELETED
 from journeys_api.models import Journey
 from journeys_api.subscribers.effects import delete_many
 from journeys_api.trigger_events import EXIT, START, Happened
