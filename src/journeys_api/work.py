@@ -30,12 +30,12 @@ from journeys_api.jobs.runner import Runner
 from journeys_api.links.urls import Links
 from journeys_api.loops import keep_going, pause
 from journeys_api.models import DeliveryKind, JobKind
-from journeys_api.sealing import seal_what_is_clear
+from journeys_api.sealing.cleartext import seal_what_is_clear
+from journeys_api.sealing.vault import Vault
 from journeys_api.settings import Settings
 from journeys_api.tracking import hits
 from journeys_api.tracking.isolation import Judge
 from journeys_api.trigger_events import CHANNEL
-from journeys_api.vault import Vault
 
 log = structlog.get_logger()
 

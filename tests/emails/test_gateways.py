@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from journeys_api.app import Application
 from journeys_api.models import SmsGateway
-from journeys_api.vault import Vault, is_sealed
+from journeys_api.sealing.vault import Vault, is_sealed
 from tests.conftest import SECRET_KEY, Client, Maker
 from tests.emails.refusals import assert_refused
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from journeys_api.sealing.vault import PREFIX, SecretUnreadable, Vault, is_sealed
 from journeys_api.settings import Settings
-from journeys_api.vault import PREFIX, SecretUnreadable, Vault, is_sealed
 from journeys_api.work import Worker
 from tests.conftest import Client
 from tests.delivery.egress.servers import Server, answer, serving

@@ -6,7 +6,7 @@ import pytest
 
 from journeys_api.journeys import trees
 from journeys_api.journeys.errors import ActionsRefused
-from journeys_api.vault import Vault
+from journeys_api.sealing.vault import Vault
 
 
 def linked(*elements: Any) -> tuple[int | None, dict[int, trees.Row]]:

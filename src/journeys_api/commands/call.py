@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys_api.lanes import Lane, SessionLane
+from journeys_api.sealing.vault import Vault
 from journeys_api.settings import Settings
-from journeys_api.vault import Vault
 
 Body = Mapping[str, object]
 """What a handler answers: the documented body, keys by wire name; JSON values and datetimes already rendered."""

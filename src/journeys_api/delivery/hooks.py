@@ -16,7 +16,7 @@ from journeys_api.delivery.personalization import Context, Mode
 from journeys_api.delivery.sending import Attempt
 from journeys_api.journeys.action_types import WebhookParameters, WebhookSecurity
 from journeys_api.models import Journey, JourneyAction, Subscriber
-from journeys_api.vault import SecretUnreadable, Vault
+from journeys_api.sealing.vault import SecretUnreadable, Vault
 
 UNREADABLE = "the secret was stored under another secret key"
 

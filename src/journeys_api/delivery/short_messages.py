@@ -24,7 +24,7 @@ from journeys_api.journeys.windows import next_inside
 from journeys_api.links.short_links import target_of
 from journeys_api.links.urls import Links
 from journeys_api.models import GatewayStatus, JourneyAction, SmsGateway, Subscriber
-from journeys_api.vault import SecretUnreadable, Vault
+from journeys_api.sealing.vault import SecretUnreadable, Vault
 
 DEFAULT_EXPIRY_HOURS = 72
 OUTSIDE = "outside of the delivery window"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from journeys_api.emails import queries
 from journeys_api.emails.errors import GatewayNotFound, GatewayUserNotFound
 from journeys_api.models import GatewayStatus, SmsGateway
-from journeys_api.vault import Vault
+from journeys_api.sealing.vault import Vault
 
 
 class GatewayType(StrEnum):

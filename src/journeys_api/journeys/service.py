@@ -36,9 +36,9 @@ from journeys_api.journeys.triggers import (
 )
 from journeys_api.lanes import Lane
 from journeys_api.models import Journey, JourneyAction, JourneyStatus
+from journeys_api.sealing.vault import Vault
 from journeys_api.tags import service as tags
 from journeys_api.tags.errors import TagNotFound
-from journeys_api.vault import Vault
 
 LONGEST_NAME = 1000
 """Characters of a journey's name."""

@@ -19,8 +19,8 @@ from journeys_api.journeys.action_types import (
 )
 from journeys_api.journeys.errors import ActionNotFound, ActionsRefused
 from journeys_api.models import JourneyAction
+from journeys_api.sealing.vault import Vault
 from journeys_api.strict_json import fold
-from journeys_api.vault import Vault
 
 MAX_ACTIONS = 500
 MAX_DEPTH = 32

@@ -107,5 +107,5 @@ class SmsGateway(Base):
     sender_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     """Sender numbers; the first is the default."""
     credentials: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
-    """What the adapter signs in with, by name, each value sealed (`vault.py`); written, never answered."""
+    """What the adapter signs in with, by name, each value sealed (`sealing/vault.py`); written, never answered."""
     created_at: Mapped[datetime]

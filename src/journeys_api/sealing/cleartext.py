@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import text
 
 from journeys_api.db import Sessions
-from journeys_api.vault import Vault, is_sealed
+from journeys_api.sealing.vault import Vault, is_sealed
 
 log = structlog.get_logger()
 

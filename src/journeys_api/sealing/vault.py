@@ -1,7 +1,7 @@
 """Secrets that the server must be able to say again, such as gateway credentials: sealed before they are stored.
 
 AES-256-GCM under a key made from the server's secret key. What was stored before there was sealing opens as it is, and
-is sealed by the next worker that starts (`sealing.py`). With another secret key nothing opens: keep that too.
+is sealed by the next worker that starts (`cleartext.py`). With another secret key nothing opens: keep that too.
 """
 
 import base64
