@@ -18,20 +18,20 @@ import os
 import re
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import structlog
 
+from journeys_api.embedded.locks import open_lock_file, owner_lock, try_exclusive
+from journeys_api.embedded.processes import SOCKET_NAME, answers, is_server_of, process_exists
 from journeys_api.embedded.server_user import (
     EmbeddedPostgresError,
     ServerUser,
@@ -47,8 +47,6 @@ log = structlog.get_logger(__name__)
 LONGEST_SOCKET_DIRECTORY = 88
 """In bytes: the name of a socket in it must fit into 103 bytes on every system."""
 
-SOCKET_NAME = ".s.PGSQL.5432"
-
 START_PATIENCE = 30.0
 """Seconds for which a failing start is tried again: a killed server's processes hold its shared memory a moment."""
 
@@ -60,9 +58,6 @@ STOP_PATIENCE = 30.0
 
 POLL = 0.02
 WATCH = 0.25
-
-TLS_REQUEST = struct.pack("!II", 8, 80877103)
-"""The shortest question of PostgreSQL's protocol that the server's main process must fork to answer."""
 
 NO_REASON = re.compile(rb"redirecting log output|HINT:")
 """Lines of the server's log that do not say why it stopped."""
@@ -89,10 +84,6 @@ PARAMETERS: Mapping[str, str] = {
     "log_error_verbosity": "terse",
     "log_line_prefix": "%m [%p] ",
 }
-
-
-class DataDirectoryInUse(EmbeddedPostgresError):
-    """Another process already serves from this data directory."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +124,7 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: the server cannot be made or started.
         """
         self._prepare_directory()
-        with _owner_lock(self.data_dir / "owner.lock", self.data_dir), self.attach() as url:
+        with owner_lock(self.data_dir / "owner.lock", self.data_dir), self.attach() as url:
             leaving = threading.Event()
             watcher = threading.Thread(target=self._watch, args=(leaving,), name="embedded-postgres", daemon=True)
             watcher.start()
@@ -151,7 +142,7 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: the server cannot be made or started.
         """
         self._prepare_directory()
-        with _open_lock_file(self.data_dir / "users.lock") as users:
+        with open_lock_file(self.data_dir / "users.lock") as users:
             with self._changing():
                 fcntl.flock(users, fcntl.LOCK_SH)
                 postmaster = self._ensure_running()
@@ -160,7 +151,7 @@ class EmbeddedPostgres:
                 yield _url(postmaster.socket_directory)
             finally:
                 with self._changing():
-                    if _try_exclusive(users):
+                    if try_exclusive(users):
                         self._stop()
 
     def _prepare_directory(self) -> None:
@@ -174,9 +165,9 @@ class EmbeddedPostgres:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold the right to start and stop the server: one process at a time."""
-        with _open_lock_file(self.data_dir / "start.lock") as lock:
+        with open_lock_file(self.data_dir / "start.lock") as lock:
             deadline = time.monotonic() + RECOVERY_PATIENCE
-            while not _try_exclusive(lock):
+            while not try_exclusive(lock):
                 if time.monotonic() > deadline:
                     raise EmbeddedPostgresError(
                         f"another process has been starting the server in {self.data_dir} too long"
@@ -208,7 +199,7 @@ class EmbeddedPostgres:
             if postmaster is None and child_is_gone:
                 return None
             # What the file says is not enough: a process that was killed this instant is still there for some more.
-            if postmaster is not None and postmaster.is_ready and _answers(postmaster.socket_directory):
+            if postmaster is not None and postmaster.is_ready and answers(postmaster.socket_directory):
                 return postmaster
             time.sleep(POLL)
         raise EmbeddedPostgresError(f"PostgreSQL in {self.cluster} has not become ready in {RECOVERY_PATIENCE:.0f} s")
@@ -326,7 +317,7 @@ class EmbeddedPostgres:
         pid = int(lines[0])
         if self._child is not None and self._child.pid == pid and self._child.poll() is not None:
             return None
-        if not _is_server_of(pid, self.cluster):
+        if not is_server_of(pid, self.cluster):
             return None
         socket_directory = Path(lines[4]) if len(lines) > 4 else self.cluster
         return _Postmaster(pid, socket_directory, is_ready=len(lines) > 7 and lines[7].strip() == "ready")
@@ -345,7 +336,7 @@ class EmbeddedPostgres:
         for lock in locks:
             with suppress(FileNotFoundError, ValueError, IndexError):
                 pid = int(lock.read_text().splitlines()[0])
-                if _process_exists(pid) and not _is_server_of(pid, self.cluster):
+                if process_exists(pid) and not is_server_of(pid, self.cluster):
                     lock.unlink()
                     log.warning("stale_lock_removed", file=str(lock), process=pid)
 
@@ -374,7 +365,7 @@ class EmbeddedPostgres:
                 os.kill(postmaster.pid, order)
             deadline = time.monotonic() + STOP_PATIENCE
             while time.monotonic() < deadline:
-                if self._postmaster() is None and not _is_server_of(postmaster.pid, self.cluster):
+                if self._postmaster() is None and not is_server_of(postmaster.pid, self.cluster):
                     if self._child is not None:
                         self._child.wait()
                     if postmaster.socket_directory != self.data_dir / "socket":
@@ -437,72 +428,6 @@ def _environment() -> dict[str, str]:
 def _url(socket_directory: Path) -> str:
     # The port is said although it is the default: asyncpg would take another one from PGPORT.
     return f"postgresql://journeys@/journeys?host={quote(str(socket_directory))}&port=5432"
-
-
-@contextmanager
-def _open_lock_file(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _try_exclusive(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def _owner_lock(path: Path, data_dir: Path) -> Iterator[None]:
-    with ExitStack() as stack:
-        lock = stack.enter_context(_open_lock_file(path))
-        if not _try_exclusive(lock):
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise DataDirectoryInUse(
-                f"the data directory {data_dir} is in use by another journeys-api server (process {holder}); "
-                "stop that one, or set JOURNEYS_DATA_DIR to another directory"
-            )
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-        yield
-
-
-def _answers(socket_directory: Path) -> bool:
-    """Whether a server takes a connection: it is asked about TLS, which it answers with one letter, and left."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(5)
-        try:
-            probe.connect(str(socket_directory / SOCKET_NAME))
-            probe.sendall(TLS_REQUEST)
-            return probe.recv(1) in (b"N", b"S")
-        except OSError:
-            return False
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _is_server_of(pid: int, cluster: Path) -> bool:
-    """Whether this process is a living PostgreSQL at work in this cluster; a zombie, or a number reused, is not."""
-    if not Path("/proc/self").exists():
-        return _process_exists(pid)  # no /proc (macOS): the number is all there is
-    try:
-        # A server works in its cluster's directory, wherever that was moved to since.
-        at_home = os.path.samefile(f"/proc/{pid}/cwd", cluster)
-        return at_home and b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 def _sync_directory(directory: Path) -> None:
