@@ -24,9 +24,9 @@ from journeys_api.clock import SetClock
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.engine.worker import Engine
-from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.models import SHARDS
+from journeys_api.starting.memory import collect_rarely
 
 T = TypeVar("T")
 Action = tuple[str, Mapping[str, object]]

@@ -27,9 +27,9 @@ from journeys_api.app import create_app
 from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.lanes import Lane, PoolLane
 from journeys_api.logging import configure_logging
-from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.settings import Settings
+from journeys_api.starting.memory import collect_rarely
 from journeys_api.stats import queries as stats
 from journeys_api.stats.windows import window
 

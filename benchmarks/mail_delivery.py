@@ -27,9 +27,9 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from journeys_api.embedded import EmbeddedPostgres
-from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.settings import Settings
+from journeys_api.starting.memory import collect_rarely
 from journeys_api.work import Worker
 
 CONNECTIONS = 10

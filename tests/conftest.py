@@ -28,10 +28,10 @@ from journeys_api.app import Application, create_app
 from journeys_api.clock import SystemClock
 from journeys_api.commands.registry import COMMANDS
 from journeys_api.embedded import EmbeddedPostgres
-from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
 from journeys_api.models import User, UserGroup
 from journeys_api.settings import Settings
+from journeys_api.starting.memory import collect_rarely
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ADMIN_KEY = "admin-key-of-the-tests"

@@ -25,8 +25,8 @@ from journeys_api.heartbeat import Heartbeat
 from journeys_api.logging import configure_logging, redact_text
 from journeys_api.migrate import MigrationError, migrate, schema_is_current
 from journeys_api.models import Job, User, UserGroup
-from journeys_api.opening import CannotStart, opened, pepper, required_url
 from journeys_api.settings import Settings
+from journeys_api.starting.opening import CannotStart, opened, pepper, required_url
 
 Result = TypeVar("Result")
 
@@ -76,7 +76,7 @@ def worker() -> None:
     # Imported here because it brings the engine, which the other commands start faster without.
     import uvloop
 
-    from journeys_api.memory import collect_rarely
+    from journeys_api.starting.memory import collect_rarely
     from journeys_api.work import work_until_stopped
 
     collect_rarely()

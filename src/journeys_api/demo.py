@@ -18,7 +18,6 @@ from journeys_api.clock import SetClock
 from journeys_api.delivery import outbox
 from journeys_api.emails import service as emails
 from journeys_api.emails.content import ValidateScope
-from journeys_api.first_start import DEMO_USERNAME, prepare
 from journeys_api.journeys import service as journeys
 from journeys_api.journeys import switching
 from journeys_api.journeys.triggers import ListParameters, Trigger
@@ -26,6 +25,7 @@ from journeys_api.lanes import SessionLane
 from journeys_api.lists import service as lists
 from journeys_api.models import OptInMode, Subscriber, User
 from journeys_api.settings import Settings
+from journeys_api.starting.first_start import DEMO_USERNAME, prepare
 from journeys_api.subscribers import effects
 from journeys_api.tags import service as tags
 from journeys_api.work import Worker

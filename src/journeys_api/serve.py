@@ -19,13 +19,13 @@ import structlog
 import uvicorn
 
 from journeys_api.app import Application, create_app
-from journeys_api.first_start import prepare
 from journeys_api.http.connections import ServerConfig
 from journeys_api.logging import configure_logging, keep_loggers
-from journeys_api.memory import collect_rarely
 from journeys_api.migrate import migrate
-from journeys_api.opening import CannotStart, opened, required_url
 from journeys_api.settings import Settings
+from journeys_api.starting.first_start import prepare
+from journeys_api.starting.memory import collect_rarely
+from journeys_api.starting.opening import CannotStart, opened, required_url
 
 log = structlog.get_logger(__name__)
 

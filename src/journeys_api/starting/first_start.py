@@ -9,9 +9,9 @@ from journeys_api.accounts import service as accounts
 from journeys_api.clock import SystemClock
 from journeys_api.db import make_engine, make_sessions
 from journeys_api.models import User, UserGroup
-from journeys_api.opening import pepper, required_url
-from journeys_api.secrets_file import keep_secret, read_secret
 from journeys_api.settings import Settings
+from journeys_api.starting.opening import pepper, required_url
+from journeys_api.starting.secrets_file import keep_secret, read_secret
 
 DEMO_USERNAME = "demo"
 DEMO_EMAIL_ADDRESS = "demo@example.com"

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from journeys_api.db import WrongDatabaseUrl, checked_url
 from journeys_api.embedded import EmbeddedPostgres
-from journeys_api.secrets_file import kept_secret
 from journeys_api.settings import Settings
+from journeys_api.starting.secrets_file import kept_secret
 
 KNOWN_SECRETS = ("changeme", "change-me", "change_me", "your-admin-api-key", "your-secret-key")
 """What examples say; a key that contains one of these was never chosen."""
