@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from journeys_api.demo import Progress, demo_settings, expected_mails, run_demo
-from journeys_api.demo_display import bars, print_outcome
+from journeys_api.cli.demo import Progress, demo_settings, expected_mails, run_demo
+from journeys_api.cli.demo_display import bars, print_outcome
 from journeys_api.settings import Settings
 
 

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 from sqlalchemy import text
 
+from journeys_api.cli.doctor_table import print_table
 from journeys_api.db import Sessions, make_engine, make_sessions
-from journeys_api.doctor_table import print_table
 from journeys_api.operators.doctor import Finding, examine
 from tests.tracking.lines import Line
 

@@ -1,4 +1,4 @@
-"""Every setting of the product: one frozen object, built in `app.py` and `cli.py` and passed down."""
+"""Every setting of the product: one frozen object, built in `app.py` and `cli/` and passed down."""
 
 import re
 from datetime import timedelta

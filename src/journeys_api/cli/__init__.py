@@ -92,7 +92,7 @@ def doctor(
 ) -> None:
     """Say what is stuck and why; ends with 1 when something is."""
     # Imported here because a table to print is what no other command needs.
-    from journeys_api.doctor_table import print_table
+    from journeys_api.cli.doctor_table import print_table
     from journeys_api.operators import doctor as looks
 
     async def examine(session: AsyncSession, settings: Settings) -> list[looks.Finding]:
@@ -115,8 +115,8 @@ def demo(
     # Imported here because it brings the engine, which the other commands start faster without.
     from rich.console import Console
 
-    from journeys_api.demo import demo_settings, run_demo
-    from journeys_api.demo_display import bars, print_outcome
+    from journeys_api.cli.demo import demo_settings, run_demo
+    from journeys_api.cli.demo_display import bars, print_outcome
 
     console = Console()
     quiet = _settings().model_copy(update={"log_level": "warning"})
@@ -154,7 +154,7 @@ def import_people(
     # Imported here because it brings the audience and a display, which the other commands start faster without.
     from rich.console import Console
 
-    from journeys_api.import_command import CannotImport, Wanted, import_file, print_outcome
+    from journeys_api.cli.import_file import CannotImport, Wanted, import_file, print_outcome
     from journeys_api.imports.formats import Format
     from journeys_api.models import JobState
     from journeys_api.tags.names import is_tag_name
@@ -422,7 +422,3 @@ def main() -> None:
 def _give_up(reason: str) -> None:
     print(f"journeys-api: {reason}", file=sys.stderr)
     raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    main()

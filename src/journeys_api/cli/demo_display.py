@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from journeys_api.demo import Outcome, Progress, Show, expected_mails
+from journeys_api.cli.demo import Outcome, Progress, Show, expected_mails
 
 
 @contextmanager
