@@ -18,12 +18,14 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.accounts import credentials
 from journeys_api.accounts import service as accounts
-from journeys_api.accounts.credentials import hash_password
 from journeys_api.app import Application, create_app
 from journeys_api.clock import SystemClock
 from journeys_api.commands.registry import COMMANDS
@@ -31,14 +33,19 @@ from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.migrate import migrate
 from journeys_api.models import User, UserGroup
 from journeys_api.settings import Settings
-from journeys_api.starting.memory import collect_rarely
+from journeys_api.starting.memory import collect_nothing_yet, collect_rarely
+
+collect_nothing_yet()
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ADMIN_KEY = "admin-key-of-the-tests"
 SECRET_KEY = "secret-key-of-the-tests"
 PASSWORD = "correct horse battery staple"
-PASSWORD_HASH = hash_password(PASSWORD)
-"""Made once: hashing is slow on purpose, and nearly every test makes an account."""
+
+# hashing is slow on purpose, and the tests do it thousands of times
+credentials._hasher = PasswordHasher.from_parameters(CHEAPEST)
+PASSWORD_HASH = credentials.hash_password(PASSWORD)
+"""Made once: nearly every test makes an account."""
 _numbers = itertools.count(1)
 
 

@@ -7,6 +7,13 @@ ALLOCATED = 10_000
 answer leaves behind in circles lies about until then."""
 
 
+def collect_nothing_yet() -> None:
+    """Look for none until `collect_rarely`: while a program is loaded there is next to none, and looking for it takes a
+    fifth of the time.
+    """
+    gc.disable()
+
+
 def collect_rarely() -> None:
     """Leave what has been loaded so far alone for good, and look through the rest far less often than usual.
 
@@ -16,3 +23,4 @@ def collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATED, 20, 20)
+    gc.enable()
