@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from functools import cached_property
 from typing import Final
 
 from journeys_api.deadlines import Deadline
@@ -62,10 +63,15 @@ class SmtpMailer:
         self._leaving: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
-        self._tls = ssl.create_default_context()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made for the first connection that is encrypted: reading every authority's certificate takes a while."""
+        context = ssl.create_default_context()
         if not self._server.is_verified:
-            self._tls.check_hostname = False
-            self._tls.verify_mode = ssl.CERT_NONE
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
     async def send(self, envelope: Envelope) -> Outcome:
         """Make one attempt.
@@ -123,7 +129,10 @@ class SmtpMailer:
 
     async def _open(self) -> SmtpSession:
         return await open_session(
-            self._server, hello_name=self._hello_name, tls=self._tls, step_timeout=min(STEP_SECONDS, self._timeout)
+            self._server,
+            hello_name=self._hello_name,
+            tls=lambda: self._tls,
+            step_timeout=min(STEP_SECONDS, self._timeout),
         )
 
     async def _use(self, session: SmtpSession, envelope: Envelope, progress: Progress) -> Outcome:

@@ -10,7 +10,7 @@ Source: RFC 5321 4.2, 4.5.3.2; RFC 1047; RFC 2920 3.1; reliability S90, F22 to F
 import contextlib
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from socket import gaierror
@@ -236,20 +236,26 @@ def _bounce(stage: str, answer: SMTPResponse) -> Severity | None:
     return severity_of("", f"{answer.code} {answer.message}", of_recipient=stage == RECIPIENT)
 
 
-async def open_session(server: SmtpServer, *, hello_name: str, tls: ssl.SSLContext, step_timeout: float) -> SmtpSession:
+async def open_session(
+    server: SmtpServer, *, hello_name: str, tls: Callable[[], ssl.SSLContext], step_timeout: float
+) -> SmtpSession:
     """Connect, greet, encrypt and log in as the URL asks.
+
+    Args:
+        tls: called for a connection that is encrypted.
 
     Raises:
         AttemptEnded: always deferred: nothing was said about any message yet, and what is wrong here is wrong for all.
     """
+    is_encrypted = server.protection is Protection.FROM_THE_START
     smtp = SMTP(
         hostname=server.host,
         port=server.port,
         local_hostname=hello_name,
         timeout=step_timeout,
-        use_tls=server.protection is Protection.FROM_THE_START,
+        use_tls=is_encrypted,
         start_tls=False,
-        tls_context=tls,
+        tls_context=tls() if is_encrypted else None,
     )
     stage = "connecting"
     try:
@@ -258,7 +264,7 @@ async def open_session(server: SmtpServer, *, hello_name: str, tls: ssl.SSLConte
         await _greet(smtp)
         if server.protection in (Protection.REQUIRED, Protection.OFFERED):
             stage = "STARTTLS"
-            await _start_tls(smtp, server)
+            await _start_tls(smtp, server, tls)
         if server.username is not None:
             stage = "AUTH"
             await _log_in(smtp, server)
@@ -280,9 +286,9 @@ async def _greet(smtp: SMTP) -> None:
         await smtp.helo()
 
 
-async def _start_tls(smtp: SMTP, server: SmtpServer) -> None:
+async def _start_tls(smtp: SMTP, server: SmtpServer, tls: Callable[[], ssl.SSLContext]) -> None:
     if smtp.supports_extension("starttls"):
-        await smtp.starttls()
+        await smtp.starttls(tls_context=tls())
         await _greet(smtp)  # what was said in clear does not count any more (RFC 3207 4.2)
     elif server.protection is Protection.REQUIRED:
         raise SMTPException("not offered")
