@@ -158,7 +158,6 @@ class Worker:
                 await sender.run_until_quiet()
             while await self.judge_hits():
                 pass
-            await self.engine.run_until_quiet()
             if self.progress() == before:
                 return
 
