@@ -1,6 +1,7 @@
 """Fixtures: a real PostgreSQL, one database a test process, accounts of their own for every test, both doors."""
 
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -33,9 +34,9 @@ from journeys_api.embedded import EmbeddedPostgres
 from journeys_api.migrate import migrate
 from journeys_api.models import User, UserGroup
 from journeys_api.settings import Settings
-from journeys_api.starting.memory import collect_nothing_yet, collect_rarely
+from journeys_api.starting.memory import collect_rarely
 
-collect_nothing_yet()
+gc.disable()  # until all is collected; what tests are made of stays
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 ADMIN_KEY = "admin-key-of-the-tests"
@@ -314,4 +315,5 @@ def admin(http: httpx.AsyncClient) -> Client:
 
 def pytest_collection_finish() -> None:
     """What was collected stays until the end: to look through it for garbage again and again is a tenth of a run."""
+    gc.enable()
     collect_rarely()

@@ -9,6 +9,7 @@ import typer
 from journeys_api.cli.database import Refused, given_settings
 from journeys_api.logging import configure_logging
 from journeys_api.migrate import migrate
+from journeys_api.starting.memory import collect_rarely, loading
 from journeys_api.starting.opening import opened, required_url
 
 
@@ -24,7 +25,8 @@ def serve(
 ) -> None:
     """Answer HTTP; without JOURNEYS_DATABASE_URL on a PostgreSQL of its own."""
     # Imported here because it brings the whole application, which the other commands start faster without.
-    from journeys_api.serve import serve as run
+    with loading():
+        from journeys_api.serve import serve as run
 
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     run(given_settings().model_copy(update=given), workers=workers, with_worker=not no_worker)
@@ -33,10 +35,10 @@ def serve(
 def worker() -> None:
     """Run journeys and send what they owe, until a signal says stop; as many as you like on one database."""
     # Imported here because it brings the engine, which the other commands start faster without.
-    import uvloop
+    with loading():
+        import uvloop
 
-    from journeys_api.starting.memory import collect_rarely
-    from journeys_api.work import work_until_stopped
+        from journeys_api.work import work_until_stopped
 
     collect_rarely()
     with opened(given_settings(), owning=False) as settings:
