@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
 from pydantic import SecretStr
@@ -42,6 +43,14 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 ADMIN_KEY = "admin-key-of-the-tests"
 SECRET_KEY = "secret-key-of-the-tests"
 PASSWORD = "correct horse battery staple"
+
+# a traceback in colours costs as much as dozens of calls
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # hashing is slow on purpose, and the tests do it thousands of times
 credentials._hasher = PasswordHasher.from_parameters(CHEAPEST)
