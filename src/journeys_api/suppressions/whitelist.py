@@ -24,7 +24,7 @@ class Whitelist:
     pattern: str
     """All patterns as one, in PostgreSQL's dialect; found anywhere in an address unless anchored. Empty: none."""
     unreadable: tuple[str, ...]
-    """Lines that are neither, and patterns beyond what one statement may look for: they hold for nobody."""
+    """Lines that are neither, and patterns from the first that is too much for one statement: they hold for nobody."""
 
 
 @lru_cache(maxsize=64)
@@ -38,15 +38,18 @@ def read_whitelist(text: str) -> Whitelist:
         if is_address(line) and not _PATTERN_SIGNS.search(line):
             addresses.append(line)
             continue
+        if states > MOST_STATES:
+            unreadable.append(line)  # unread: ten thousand patterns would take a quarter of a second
+            continue
         delimited = _DELIMITED.fullmatch(line)
         try:
             pattern, size = translated(delimited["pattern"] if delimited else line)
         except BadValue:
             unreadable.append(line)
             continue
-        if states + size > MOST_STATES:
-            unreadable.append(line)
-            continue
         states += size
-        patterns.append(pattern)
+        if states > MOST_STATES:
+            unreadable.append(line)
+        else:
+            patterns.append(pattern)
     return Whitelist(tuple(addresses), "|".join(patterns), tuple(unreadable))
