@@ -11,6 +11,7 @@ from pathlib import Path
 
 from journeys_api.delivery.envelopes import Envelope
 from journeys_api.delivery.outcomes import Ending, Outcome
+from journeys_api.files import sync_directory
 
 _HEAD = re.compile(rb"\r?\n\r?\n")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^<>\s]+>)", re.IGNORECASE | re.MULTILINE)
@@ -53,7 +54,7 @@ class MaildirMailer:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
             raise
-        _sync_directory(self._directory / "new")
+        sync_directory(self._directory / "new")
         return name
 
     def _is_there(self, name: str) -> bool:
@@ -79,12 +80,3 @@ def _delivered(envelope: Envelope) -> bytes:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the new name itself durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

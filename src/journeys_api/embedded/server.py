@@ -41,6 +41,7 @@ from journeys_api.embedded.server_user import (
     open_the_way,
     owned,
 )
+from journeys_api.files import sync_directory
 
 log = structlog.get_logger(__name__)
 
@@ -241,7 +242,7 @@ class EmbeddedPostgres:
             given="CREATE ROLE journeys LOGIN CREATEDB;\n\nCREATE DATABASE journeys OWNER journeys;\n\n",
         )
         staging.rename(self.cluster)
-        _sync_directory(self.data_dir)
+        sync_directory(self.data_dir)
         log.info("postgres_cluster_made", directory=str(self.cluster), seconds=round(time.monotonic() - started, 2))
 
     def _spawn(self, user: ServerUser) -> None:
@@ -428,14 +429,6 @@ def _environment() -> dict[str, str]:
 def _url(socket_directory: Path) -> str:
     # The port is said although it is the default: asyncpg would take another one from PGPORT.
     return f"postgresql://journeys@/journeys?host={quote(str(socket_directory))}&port=5432"
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _tail(output: bytes) -> str:

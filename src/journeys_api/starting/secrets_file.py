@@ -5,6 +5,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from journeys_api.files import sync_directory
+
 
 def kept_secret(data_dir: Path, name: str) -> str:
     """The secret of that name; made, 256 random bits in hex, if there is none yet.
@@ -42,11 +44,14 @@ def _place(data_dir: Path, name: str, value: str, *, replace: bool) -> str:
             os.fsync(file.fileno())
         if replace:
             os.replace(draft, directory / name)
-            return value
-        try:
-            os.link(draft, directory / name)
-        except FileExistsError:
-            return (directory / name).read_text().strip()
+        else:
+            try:
+                os.link(draft, directory / name)
+            except FileExistsError:
+                return (directory / name).read_text().strip()
+        # what is hashed and sealed with it outlives a power cut, and so must it
+        sync_directory(directory)
+        sync_directory(data_dir)
         return value
     finally:
         Path(draft).unlink(missing_ok=True)

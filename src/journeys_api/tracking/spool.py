@@ -17,6 +17,7 @@ import orjson
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from journeys_api.files import sync_directory
 from journeys_api.models import ActivityKind
 from journeys_api.tracking.hits import Hit, Mark, insert_hits, is_committed, is_first_replay
 
@@ -124,11 +125,7 @@ class Spool:
         path = self._directory / f"{secrets.token_hex(16)}{SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        directory = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self._directory)
         return Taken(path, descriptor)
 
     def take(self) -> Iterator[Taken]:
